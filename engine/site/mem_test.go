@@ -1,0 +1,84 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io/fs"
+	"sync"
+	"testing"
+
+	"altnet/engine/wire"
+)
+
+// memStore is a Store in memory that checks what it is given.
+type memStore struct {
+	mu     sync.Mutex
+	blocks map[wire.Hash][]byte
+	puts   int
+	gets   map[wire.Hash]int
+}
+
+func newMemStore() *memStore {
+	return &memStore{blocks: map[wire.Hash][]byte{}, gets: map[wire.Hash]int{}}
+}
+
+func (m *memStore) Get(_ context.Context, h wire.Hash, buf []byte) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gets[h]++
+	data, ok := m.blocks[h]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return append(buf[:0], data...), nil
+}
+
+func (m *memStore) HasMany(_ context.Context, hashes []wire.Hash) ([]bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	has := make([]bool, len(hashes))
+	for i, h := range hashes {
+		_, has[i] = m.blocks[h]
+	}
+	return has, nil
+}
+
+func (m *memStore) PutBatch(_ context.Context, blocks []Block) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, b := range blocks {
+		if wire.Hash(sha256.Sum256(b.Data)) != b.Hash {
+			panic("block put under a wrong hash")
+		}
+		m.blocks[b.Hash] = bytes.Clone(b.Data)
+		m.puts++
+	}
+	return nil
+}
+
+func (m *memStore) Flush(context.Context) error { return nil }
+
+// publish builds a folder into a store.
+func publish(t testing.TB, dir string, store Sink) Summary {
+	t.Helper()
+	plan, err := Scan(t.Context(), dir, ScanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Build(t.Context(), plan, store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// open opens a site or fails.
+func open(t testing.TB, root wire.Hash, blocks Blocks) *FS {
+	t.Helper()
+	fsys, err := Open(t.Context(), root, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fsys
+}
