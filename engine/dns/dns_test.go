@@ -20,7 +20,7 @@ type upstream struct {
 	t     testing.TB
 	addr  string
 	mu    sync.Mutex
-	asked []string // "udp a.example. A"
+	asked []string        // "udp a.example. A"
 	gate  <-chan struct{} // answers wait until it is closed
 }
 
@@ -179,18 +179,19 @@ func TestUpstreamTroubles(t *testing.T) {
 	}
 }
 
-// A server that is its own upstream, through another, must not multiply.
+// A server that is its own upstream, through another, must not go round and round.
 func TestLoopEnds(t *testing.T) {
-	a, _ := listen(t, Config{Upstream: []string{"127.0.0.1:1"}})
-	b, addrB := listen(t, Config{Upstream: []string{a.Addrs()[0].String()}})
-	var asked atomic.Int64
-	a.forward.upstreams = func(time.Time) []string { asked.Add(1); return []string{b.Addrs()[0].String()} }
-	m := do(t, "udp", addrB, ask("loop.example.", dns.TypeA))
-	if m.Rcode != dns.RcodeServerFailure {
+	var back atomic.Value
+	back.Store("")
+	a, _ := listen(t, Config{systemUpstreams: func() []string { return []string{back.Load().(string)} }})
+	var passed atomic.Int64
+	b, addrB := listen(t, Config{systemUpstreams: func() []string { passed.Add(1); return []string{a.Addrs()[0].String()} }})
+	back.Store(b.Addrs()[0].String())
+	if m := do(t, "udp", addrB, ask("loop.example.", dns.TypeA)); m.Rcode != dns.RcodeServerFailure {
 		t.Errorf("a loop answered %v", m)
 	}
-	if n := asked.Load(); n > 2 {
-		t.Errorf("the query went round %d times", n)
+	if n := passed.Load(); n != 1 {
+		t.Errorf("the query came by %d times", n)
 	}
 }
 
@@ -200,7 +201,11 @@ func TestIdenticalQueriesShareOneExchange(t *testing.T) {
 	_, addr := listen(t, Config{Upstream: []string{up.addr}})
 	var wg sync.WaitGroup
 	for range 10 {
-		wg.Go(func() { do(t, "tcp", addr, ask("same.example.", dns.TypeA)) })
+		wg.Go(func() {
+			if _, err := dns.Exchange(ask("same.example.", dns.TypeA), addr); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	close(gate)
 	wg.Wait()
