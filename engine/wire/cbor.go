@@ -14,6 +14,9 @@ var ErrNotCanonical = errors.New("not canonical CBOR")
 // maxDepth bounds nesting. The deepest message of the protocol needs five.
 const maxDepth = 8
 
+// maxElements bounds any array that has no tighter limit of its own.
+const maxElements = 1 << 20
+
 // encMode and decMode are immutable once built.
 var (
 	encMode = must(cbor.CoreDetEncOptions().EncMode())
@@ -22,7 +25,7 @@ var (
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		MaxNestedLevels:   maxDepth,
-		MaxArrayElements:  1 << 20,
+		MaxArrayElements:  maxElements,
 		MaxMapPairs:       1 << 16,
 		ExtraReturnErrors: cbor.ExtraDecErrorNone,
 	}.DecMode())
@@ -52,7 +55,11 @@ func Unmarshal(data []byte, v any) error {
 // strictly ascending encoded keys, false, true and null; shortest lengths;
 // nothing indefinite, tagged or floating. It allocates nothing.
 func CheckCanonical(data []byte) error {
-	rest, err := checkItem(data, 0)
+	return checkCanonical(data, maxElements)
+}
+
+func checkCanonical(data []byte, maxItems int) error {
+	rest, err := checkItem(data, 0, maxItems)
 	if err != nil {
 		return err
 	}

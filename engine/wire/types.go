@@ -61,3 +61,9 @@ const (
 	RoleVolunteer Role = 1 << 1 // keeps other people's sites under lease
 	RoleRelay     Role = 1 << 2 // carries circuits
 )
+
+// Self says which key signs in this process; peers are known by NodeID.
+type Self struct {
+	Key    identity.Key
+	Puzzle uint64
+}
