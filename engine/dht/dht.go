@@ -1,0 +1,190 @@
+package dht
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"altnet/engine/identity"
+	"altnet/engine/wire"
+)
+
+// Errors of the DHT.
+var (
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("DHT is closed")
+	// ErrNoPeers says that nobody is known, or nobody of those answered.
+	ErrNoPeers = errors.New("no peer of the DHT answers")
+)
+
+// DHT is one node's part of the distributed hash table.
+type DHT struct {
+	cfg   Config
+	self  identity.NodeID
+	log   *slog.Logger
+	shelf *shelf
+	known *peerCache
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	candidates chan wire.Peer // to be asked back before they enter the table
+	newcomers  chan wire.Peer // have entered the table
+	arrivals   chan wire.Hash // keys new here, whose incumbent is to be confirmed
+
+	mu         sync.Mutex // guards what follows
+	closed     bool
+	table      *Table
+	records    *records
+	providers  *providers
+	checks     *budget // what verifying others' records may cost
+	seeds      []wire.Peer
+	tried      *triedPeers
+	neighbours schedule // of looking at our own neighbourhood
+	changed    bool     // the table, since it was saved
+	lastAnswer time.Time
+}
+
+// New starts a DHT on cfg.Network. Close it.
+func New(cfg Config) (*DHT, error) {
+	if cfg.Network == nil {
+		return nil, errors.New("start the DHT: no network given")
+	}
+	cfg = cfg.withDefaults()
+	d := &DHT{
+		cfg: cfg, self: cfg.Network.Self().ID, log: cfg.Log,
+		shelf: newShelf(cfg.Store), known: newPeerCache(cfg.ParsePeer),
+		candidates: make(chan wire.Peer, 64),
+		newcomers:  make(chan wire.Peer, 64),
+		arrivals:   make(chan wire.Hash, 1024),
+		checks:     newBudget(5, 100),
+		tried:      newTriedPeers(),
+	}
+	d.table = NewTable(d.self, cfg.K)
+	d.records = &records{self: d.self, ttl: cfg.RecordTTL, grace: cfg.Grace, shelf: d.shelf,
+		quota: newQuota(cfg.Limits.Records, cfg.Limits), slots: map[wire.Hash]slot{}}
+	d.providers = &providers{limits: cfg.Limits, shelf: d.shelf,
+		quota: newQuota(cfg.Limits.Providers, cfg.Limits), roots: map[wire.Hash][]*provider{}}
+	if err := d.load(); err != nil {
+		return nil, fmt.Errorf("start the DHT: %w", err)
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.wg.Go(d.keepWritten)
+	d.wg.Go(d.keepFresh)
+	d.wg.Go(d.verifyCandidates)
+	d.wg.Go(d.greetNewcomers)
+	d.wg.Go(d.confirmArrivals)
+	return d, nil
+}
+
+// Close ends everything under way, saves the table and waits.
+func (d *DHT) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	d.saveTableLocked()
+	d.mu.Unlock()
+	d.cancel()
+	d.wg.Wait()
+	return d.shelf.flush()
+}
+
+// spawn runs f in the background until Close; it does nothing after Close.
+func (d *DHT) spawn(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.wg.Go(f)
+	return true
+}
+
+// Table lists the peers of the routing table.
+func (d *DHT) Table() []Entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.table.Entries()
+}
+
+// EstimateSize guesses how many nodes the network has.
+func (d *DHT) EstimateSize() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.table.EstimateSize()
+}
+
+// Holdings returns how many owners' records and how many provider records
+// this node keeps for others.
+func (d *DHT) Holdings() (nRecords, nProviders int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.records.quota.total, d.providers.quota.total
+}
+
+// Seen tells of a peer whose record is fresh and verified, from a session
+// with it. It enters the table once it has answered a question of ours.
+func (d *DHT) Seen(p wire.Peer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.table.Has(p.ID); ok {
+		d.table.Update(p)
+		return
+	}
+	d.considerLocked(p, time.Now())
+}
+
+// considerLocked queues p to be asked back if the table would take it.
+func (d *DHT) considerLocked(p wire.Peer, now time.Time) {
+	if p.Role&wire.RoleServer == 0 || !d.table.Wants(p) || !d.tried.start(p.ID, now) {
+		return
+	}
+	select {
+	case d.candidates <- p:
+	default: // there are enough
+	}
+}
+
+// Failed tells that a peer could not be reached.
+func (d *DHT) Failed(id identity.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failedLocked(id, time.Now())
+}
+
+// networkDown is how long nobody at all has answered before failures stop
+// counting: then it is us, and an emptied table would not help.
+const networkDown = time.Minute
+
+func (d *DHT) failedLocked(id identity.NodeID, now time.Time) {
+	if now.Sub(d.lastAnswer) < networkDown && d.table.Fail(id) {
+		d.changed = true
+		d.neighbours.reset()
+	}
+}
+
+// answered notes that p answered a request of ours.
+func (d *DHT) answered(p wire.Peer) {
+	now := time.Now()
+	d.mu.Lock()
+	d.lastAnswer = now
+	added := p.Role&wire.RoleServer != 0 && p.Valid(now) == nil && d.table.Add(p, now)
+	if added {
+		d.changed = true
+		d.neighbours.reset()
+	}
+	d.mu.Unlock()
+	if added {
+		select {
+		case d.newcomers <- p:
+		default:
+		}
+	}
+}

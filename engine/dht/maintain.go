@@ -1,0 +1,213 @@
+package dht
+
+import (
+	"crypto/rand"
+	"math/bits"
+	mrand "math/rand/v2"
+	"time"
+
+	"altnet/engine/wire"
+)
+
+const (
+	// writeDelay is how long writes are gathered.
+	writeDelay = time.Second
+	// republishBatch bounds what one round of maintenance announces.
+	republishBatch = 64
+	// rejoinFirst is how soon a node alone tries to join again; the time
+	// doubles up to the refresh interval.
+	rejoinFirst = 5 * time.Second
+	// neighbourWidth is how many neighbours are asked who is new near us.
+	neighbourWidth = 3
+)
+
+// keepWritten writes what the shelf gathered, a moment after it came.
+func (d *DHT) keepWritten() {
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-d.shelf.wake:
+		}
+		if !d.pause(writeDelay) {
+			return
+		}
+		if err := d.shelf.flush(); err != nil {
+			d.log.Error("the DHT's holdings are not saved", "err", err)
+		}
+	}
+}
+
+// pause waits for t, or returns false at Close.
+func (d *DHT) pause(t time.Duration) bool {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-d.ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// keepFresh looks after the table and the holdings once per refresh interval,
+// and joins again where the table ran empty.
+func (d *DHT) keepFresh() {
+	alone := rejoinFirst
+	for {
+		next := jitter(d.cfg.RefreshInterval)
+		if d.isAlone() {
+			next = alone
+			alone = min(2*alone, d.cfg.RefreshInterval)
+		} else {
+			alone = rejoinFirst
+		}
+		if !d.pause(next) {
+			return
+		}
+		if d.isAlone() {
+			d.rejoin()
+			continue
+		}
+		d.refresh()
+		d.announceDue()
+		d.sweep()
+	}
+}
+
+// isAlone reports whether nobody is in the table although there is somebody
+// to ask.
+func (d *DHT) isAlone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.table.Len() == 0 && (len(d.seeds) > 0 || d.cfg.Seeds != nil)
+}
+
+// jitter spreads an interval by a tenth either way, so that nodes started
+// together do not stay in step.
+func jitter(t time.Duration) time.Duration {
+	return t*9/10 + mrand.N(t/5+1)
+}
+
+func randomKey() (k [32]byte) {
+	rand.Read(k[:]) // never fails
+	return k
+}
+
+// refresh asks a few peers of every bucket that is due, those who answered
+// longest ago. That finds out who is dead and who is new for two requests a
+// bucket, where a lookup would cost thirty.
+func (d *DHT) refresh() {
+	now := time.Now()
+	d.mu.Lock()
+	due := d.table.Due(now, d.cfg.RefreshInterval, randomKey)
+	if d.neighbours.due(now, d.cfg.RefreshInterval) {
+		d.neighbours.done(now)
+		due = append(due, d.neighbourhoodLocked())
+	}
+	d.mu.Unlock()
+	for _, r := range due {
+		atOnce(r.Peers, d.cfg.Alpha, func(p wire.Peer) {
+			if res := d.exchange(p, wire.FindNode{Target: r.Target}); res.err == nil {
+				d.consider(res.peers)
+			}
+		})
+	}
+}
+
+// neighbourhoodLocked asks some of our neighbours for others near us, and one
+// seed, lest a network that fell in two stays so.
+func (d *DHT) neighbourhoodLocked() Refresh {
+	near := d.table.Closest(wire.Hash(d.self), d.cfg.K)
+	mrand.Shuffle(len(near), func(i, j int) { near[i], near[j] = near[j], near[i] })
+	r := Refresh{Target: wire.Hash(d.self), Peers: near[:min(neighbourWidth, len(near))]}
+	if len(d.seeds) > 0 {
+		seed := d.seeds[mrand.IntN(len(d.seeds))]
+		if _, known := d.table.Has(seed.ID); !known {
+			r.Peers = append(r.Peers, seed)
+		}
+	}
+	return r
+}
+
+// consider queues those of peers that the table would take.
+func (d *DHT) consider(peers []wire.Peer) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range peers {
+		if _, ok := d.table.Has(p.ID); ok {
+			d.table.Update(p)
+			continue
+		}
+		d.considerLocked(p, now)
+	}
+}
+
+// sweep drops what has run out and saves the table.
+func (d *DHT) sweep() {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.records.sweep(now)
+	d.providers.sweep(now)
+	d.saveTableLocked()
+}
+
+// announceDue puts the records that nobody has announced lately to the nodes
+// that are closest now. Each node waits another while, between one and two
+// intervals depending on how its NodeID meets the key, so that as a rule one
+// holder announces and spares the others.
+func (d *DHT) announceDue() {
+	now := time.Now()
+	d.mu.Lock()
+	due := d.records.due(now, d.republishAfter, republishBatch)
+	d.mu.Unlock()
+	for _, key := range due {
+		if d.ctx.Err() != nil {
+			return
+		}
+		d.announce(key)
+	}
+}
+
+func (d *DHT) republishAfter(key wire.Hash) time.Duration {
+	share := bits.Reverse8(key[31]^d.self[31]) ^ key[30] ^ d.self[30]
+	return d.cfg.RepublishInterval + d.cfg.RepublishInterval*time.Duration(share)/256
+}
+
+// announce puts the incumbent of key again. Where others prefer a newer record
+// of the same owner we take it over.
+func (d *DHT) announce(key wire.Hash) {
+	d.mu.Lock()
+	value, ok := d.records.first(key)
+	d.mu.Unlock()
+	if !ok {
+		return
+	}
+	st, err := d.Put(d.ctx, key, value)
+	if err != nil {
+		d.log.Debug("record not announced", "key", key, "err", err)
+		return
+	}
+	d.mu.Lock()
+	d.records.announced(key, time.Now())
+	d.mu.Unlock()
+	for _, at := range st.Stored {
+		if d.learnNewer(key, value, at) {
+			return
+		}
+	}
+}
+
+// learnNewer takes over a newer record that another node keeps. It is checked
+// like any other; a lie costs a signature check.
+func (d *DHT) learnNewer(key wire.Hash, ours []byte, at StoredAt) bool {
+	newer := at.Reply.Newer
+	if len(newer) == 0 || string(newer) == string(ours) {
+		return false
+	}
+	m, err := d.storeRecord(sourceOf(at.Peer, firstAddr(at.Peer)), wire.PutRecord{Key: key, Value: newer})
+	stored, ok := m.(wire.Stored)
+	return err == nil && ok && len(stored.Newer) == 0
+}
