@@ -1,0 +1,99 @@
+package secure
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"time"
+
+	"altnet/engine/wire"
+)
+
+// AdmissionConfig bounds the handshakes others can make us do.
+type AdmissionConfig struct {
+	Rate     float64 // handshakes per second and IP group; default 10
+	Burst    float64 // handshakes an IP group may save up; default 40
+	HalfOpen int     // handshakes under way at once; default 256
+}
+
+func (c AdmissionConfig) withDefaults() AdmissionConfig {
+	if c.Rate <= 0 {
+		c.Rate = 10
+	}
+	if c.Burst <= 0 {
+		c.Burst = 40
+	}
+	if c.HalfOpen <= 0 {
+		c.HalfOpen = 256
+	}
+	return c
+}
+
+// admissionBuckets is how many token buckets there are for all groups of the
+// world. Groups share one by a keyed hash, so that memory is bounded and
+// nobody can choose whom to share with.
+const admissionBuckets = 8192
+
+// Admission decides whether a connection that came in is worth a handshake:
+// a token bucket per IP group (/24, /48) and a cap on handshakes under way,
+// of which one group may hold a quarter. Loopback knows only the cap.
+type Admission struct {
+	cfg  AdmissionConfig
+	seed maphash.Seed
+
+	mu       sync.Mutex
+	halfOpen int
+	buckets  [admissionBuckets]bucket
+}
+
+// bucket starts full: the zero time is long ago.
+type bucket struct {
+	tokens   float64
+	at       time.Time
+	halfOpen int
+}
+
+// NewAdmission returns an Admission with nothing under way.
+func NewAdmission(cfg AdmissionConfig) *Admission {
+	return &Admission{cfg: cfg.withDefaults(), seed: maphash.MakeSeed()}
+}
+
+// Admit reports whether a handshake with addr may begin. Where ok, call
+// release once it has ended, however it ended; calling it again does nothing.
+func (a *Admission) Admit(addr netip.Addr) (release func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.halfOpen >= a.cfg.HalfOpen {
+		return nil, false
+	}
+	var b *bucket
+	if addr = addr.Unmap(); !addr.IsLoopback() {
+		b = &a.buckets[maphash.Comparable(a.seed, wire.Group(addr))%admissionBuckets]
+		if !b.take(a.cfg, time.Now()) {
+			return nil, false
+		}
+	}
+	a.halfOpen++
+	return sync.OnceFunc(func() { a.release(b) }), true
+}
+
+// take takes one token and one place.
+func (b *bucket) take(cfg AdmissionConfig, now time.Time) bool {
+	elapsed := max(now.Sub(b.at).Seconds(), 0)
+	b.tokens, b.at = min(b.tokens+elapsed*cfg.Rate, cfg.Burst), now
+	if b.tokens < 1 || b.halfOpen >= max(cfg.HalfOpen/4, 1) {
+		return false
+	}
+	b.tokens--
+	b.halfOpen++
+	return true
+}
+
+func (a *Admission) release(b *bucket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.halfOpen--
+	if b != nil {
+		b.halfOpen--
+	}
+}
