@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -59,15 +60,28 @@ func ParseName(host, tld string) (Name, error) {
 	if len(host) > 4*maxHost { // before any mapping; UTF-8 may take four bytes
 		return Name{}, fmt.Errorf("host of %d bytes: %w", len(host), ErrBadName)
 	}
-	ascii, err := profile.ToASCII(strings.TrimSuffix(host, "."))
+	ascii, err := normalise(strings.TrimSuffix(host, "."))
 	if err != nil {
-		return Name{}, fmt.Errorf("name %q: %w", clip(host), ErrBadName)
+		return Name{}, err
 	}
 	rest, ok := strings.CutSuffix(ascii, "."+tld)
 	if !ok && strings.Contains(ascii, ".") {
 		return Name{}, fmt.Errorf("name %q does not end in .%s: %w", clip(host), tld, ErrOtherTLD)
 	}
 	return splitName(rest, len(tld)+1)
+}
+
+// normalise maps a host to ASCII. What comes out must map to itself, or two
+// readers could see two names in one.
+func normalise(host string) (string, error) {
+	if utf8.ValidString(host) {
+		ascii, err := profile.ToASCII(host)
+		again, errAgain := profile.ToASCII(ascii)
+		if err == nil && errAgain == nil && again == ascii {
+			return ascii, nil
+		}
+	}
+	return "", fmt.Errorf("name %q: %w", clip(host), ErrBadName)
 }
 
 // splitName divides normalised labels into the owner's and those in front.

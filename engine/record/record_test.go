@@ -15,8 +15,6 @@ import (
 var (
 	testNetwork = NetworkID("test")
 	testNow     = time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)
-	// testNonces is finished work for (testNetwork, "pg", testKey(n), the epoch of testNow).
-	testNonces = map[byte]uint64{}
 )
 
 func testKey(n byte) identity.Key {

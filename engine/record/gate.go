@@ -1,0 +1,90 @@
+package record
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// What a Gate spends on other people's claims. One check takes about 5 ms, so
+// that all of them together take at most a fifth of a core.
+const (
+	gateRate       = 40  // checks a second, all groups together
+	gateBurst      = 120 // enough for a node that starts with a full store around it
+	gateGroupRate  = 0.5
+	gateGroupBurst = 20
+	gateGroups     = 1024
+	gateProven     = 8192
+)
+
+// AnyGroup is the group of a record from a peer whose IP group the caller does
+// not know: it draws on the common budget alone.
+const AnyGroup = "*"
+
+// ErrBusy reports that the budget for checking claims is used up for now.
+var ErrBusy = errors.New("too many claims to check, try again later")
+
+// Gate checks the work of claims within a budget: per IP group, and in all.
+// What was once found good is remembered and costs nothing again. Its memory
+// is bounded whatever arrives. It is safe for concurrent use.
+type Gate struct {
+	work func(*Record) error
+
+	mu     sync.Mutex // guards what follows, and lets one check run at a time
+	proven *lru.Cache[[32]byte, struct{}]
+	groups *lru.Cache[string, *rate.Limiter]
+	all    *rate.Limiter
+}
+
+// NewGate returns a Gate with its budget full.
+func NewGate() *Gate { return newGate((*Record).CheckWork) }
+
+func newGate(work func(*Record) error) *Gate {
+	g := &Gate{work: work, all: rate.NewLimiter(gateRate, gateBurst)}
+	g.proven, _ = lru.New[[32]byte, struct{}](gateProven) // fails for sizes below one only
+	g.groups, _ = lru.New[string, *rate.Limiter](gateGroups)
+	return g
+}
+
+// Admit checks the work behind a record whose signatures are verified already
+// (Check). group is the IP group of the peer that sent it, "" where this node
+// itself asks. Errors are ErrBusy and ErrWork.
+func (g *Gate) Admit(r *Record, group string, now time.Time) error {
+	if r.Name == "" {
+		return nil
+	}
+	input := r.claimInput()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.proven.Get(input); ok {
+		return nil
+	}
+	if !g.spend(group, now) {
+		return ErrBusy
+	}
+	if err := g.work(r); err != nil {
+		return err
+	}
+	g.proven.Add(input, struct{}{})
+	return nil
+}
+
+// spend takes one check from both budgets. The node's own questions ("") pay
+// into neither.
+func (g *Gate) spend(group string, now time.Time) bool {
+	switch group {
+	case "":
+		return true
+	case AnyGroup:
+		return g.all.AllowN(now, 1)
+	}
+	l, ok := g.groups.Get(group)
+	if !ok {
+		l = rate.NewLimiter(gateGroupRate, gateGroupBurst)
+		g.groups.Add(group, l)
+	}
+	return l.AllowN(now, 1) && g.all.AllowN(now, 1)
+}
