@@ -66,9 +66,14 @@ func NewLookup(cfg LookupConfig, target wire.Hash, seeds []wire.Peer) *Lookup {
 // whether the lookup is over. Call it after every event.
 func (l *Lookup) Next(now time.Time) (ask []wire.Peer, wake time.Time, done bool) {
 	l.expire(now)
-	busy := l.busy(now)
-	for busy < l.cfg.Alpha && l.asked < maxPerLookup*l.cfg.K {
-		c := l.next(now)
+	busy, late := l.load(now)
+	width, size := l.cfg.Alpha, l.cfg.K
+	if late > 0 {
+		width += min(late, l.cfg.Alpha)
+		size += busy
+	}
+	for busy < width && l.asked < maxPerLookup*l.cfg.K {
+		c := l.next(now, size)
 		if c == nil {
 			break
 		}
@@ -143,14 +148,14 @@ func (l *Lookup) learn(peers []wire.Peer) {
 	}
 }
 
-// window calls visit for the K closest candidates that stand: not failed, not
-// overdue, and no more than groupPerLookup of one IP group. Overdue and failed
-// ones free their place at once, so that a dead neighbourhood does not stall.
-func (l *Lookup) window(now time.Time, visit func(*candidate) (more bool)) {
+// window calls visit for the size closest candidates that stand: not failed,
+// not overdue, and no more than groupPerLookup of one IP group. Overdue and
+// failed ones free their place at once: a dead neighbourhood does not stall.
+func (l *Lookup) window(now time.Time, size int, visit func(*candidate) (more bool)) {
 	groups := groupCount{}
 	n := 0
 	for _, c := range l.cands {
-		if n >= l.cfg.K {
+		if n >= size {
 			return
 		}
 		if c.state == failed || l.overdue(c, now) || groups.full(c.groups, groupPerLookup) {
@@ -165,8 +170,8 @@ func (l *Lookup) window(now time.Time, visit func(*candidate) (more bool)) {
 }
 
 // next returns the closest candidate of the window not asked yet.
-func (l *Lookup) next(now time.Time) (found *candidate) {
-	l.window(now, func(c *candidate) bool {
+func (l *Lookup) next(now time.Time, size int) (found *candidate) {
+	l.window(now, size, func(c *candidate) bool {
 		if c.state == unasked {
 			found = c
 		}
@@ -179,13 +184,13 @@ func (l *Lookup) next(now time.Time) (found *candidate) {
 // answered, overdue peers get the benefit of patience.
 func (l *Lookup) over(now time.Time) bool {
 	if l.counts[asked] == 0 {
-		return l.asked >= maxPerLookup*l.cfg.K || l.next(now) == nil
+		return l.asked >= maxPerLookup*l.cfg.K || l.next(now, l.cfg.K) == nil
 	}
 	if l.cfg.Drain {
 		return false
 	}
 	got, open := 0, false
-	l.window(now, func(c *candidate) bool {
+	l.window(now, l.cfg.K, func(c *candidate) bool {
 		if c.state == answered {
 			got++
 		}
@@ -210,7 +215,7 @@ func (l *Lookup) patience() time.Duration {
 	if l.counts[answered] == 0 {
 		return l.cfg.Hard
 	}
-	return min(max(2*l.cfg.Soft, 4*l.slowest), l.cfg.Hard)
+	return min(max(2*l.cfg.Soft, 2*l.slowest), l.cfg.Hard)
 }
 
 // wake returns the next instant at which time alone changes something.
@@ -237,14 +242,21 @@ func (l *Lookup) expire(now time.Time) {
 	}
 }
 
-func (l *Lookup) busy(now time.Time) int {
-	n := 0
+// load returns how many requests in flight hold the lookup up, and how many
+// peers were late or failed. Where some were, more will be: twice as many are
+// then asked at a time, and substitutes for those in flight ahead of need.
+func (l *Lookup) load(now time.Time) (busy, late int) {
+	late = l.counts[failed]
 	for _, c := range l.cands {
-		if c.state == asked && !l.overdue(c, now) {
-			n++
+		switch {
+		case c.state != asked:
+		case l.overdue(c, now):
+			late++
+		default:
+			busy++
 		}
 	}
-	return n
+	return busy, late
 }
 
 func (l *Lookup) overdue(c *candidate, now time.Time) bool {

@@ -1,0 +1,80 @@
+package dht
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"altnet/engine/wire"
+)
+
+func keyOf(n int) wire.Hash { return wire.Hash(simKey(rand.New(rand.NewPCG(uint64(n), 3)))) }
+
+const day = 24 * time.Hour
+
+func TestPutAndGet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNet()
+		defer n.closeAll()
+		nodes := n.grow(t, 60, nil)
+		time.Sleep(time.Minute)
+		key, value := keyOf(1), testRecord(1, 5, time.Now().Add(90*day), false, "site")
+		st, err := nodes[7].Put(t.Context(), key, value)
+		if err != nil || len(st.Stored) < 19 {
+			t.Fatalf("put stored at %d peers, %v", len(st.Stored), err)
+		}
+		for _, at := range st.Stored {
+			if !at.Reply.Incumbent {
+				t.Errorf("%s does not call the only owner the incumbent", at.Peer.ID.Short())
+			}
+		}
+		reader := n.join(t, nil)
+		holders := 0
+		st, err = reader.Get(t.Context(), key, func(a Answer) bool {
+			for _, r := range a.Records {
+				if string(r.Value) != string(value) {
+					t.Errorf("got %q", r.Value)
+				}
+				holders++
+			}
+			return false
+		})
+		if err != nil || !st.Converged || holders < 20 {
+			t.Fatalf("get: %d holders, converged %v, %v", holders, st.Converged, err)
+		}
+	})
+}
+
+// TestGetCost holds reading an immutable value among 300 nodes to eight
+// requests on average.
+func TestGetCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNet()
+		defer n.closeAll()
+		nodes := n.grow(t, 300, nil)
+		time.Sleep(time.Minute)
+		total, worst := 0, 0
+		const gets = 100
+		for i := range gets {
+			key := keyOf(i)
+			value := testRecord(1, 5, time.Now().Add(90*day), false, "v")
+			if _, err := nodes[i].Put(t.Context(), key, value); err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			st, err := nodes[(i*7+150)%300].Get(t.Context(), key, func(a Answer) bool {
+				found = found || len(a.Records) > 0
+				return found
+			})
+			if err != nil || !found {
+				t.Fatalf("value %d not found: %v", i, err)
+			}
+			total, worst = total+st.Asked, max(worst, st.Asked)
+		}
+		t.Logf("%.2f requests for a value on average, at most %d", float64(total)/gets, worst)
+		if total > 8*gets {
+			t.Errorf("%.2f requests for a value on average, want at most 8", float64(total)/gets)
+		}
+	})
+}
