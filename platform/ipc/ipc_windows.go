@@ -1,0 +1,117 @@
+package ipc
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/Microsoft/go-winio"
+	"golang.org/x/sys/windows"
+)
+
+// pipeSDDL lets every local user read and write the pipe; what they may do is
+// decided by who they are. The network is kept out.
+const pipeSDDL = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)(A;;GRGW;;;BU)"
+
+var (
+	advapi32        = windows.NewLazySystemDLL("advapi32.dll")
+	procImpersonate = advapi32.NewProc("ImpersonateNamedPipeClient")
+)
+
+// pipeName is the same for every spelling of the folder that differs in case.
+func pipeName(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the control pipe: %w", err)
+	}
+	sum := sha256.Sum256([]byte(strings.ToLower(dir)))
+	return fmt.Sprintf(`\\.\pipe\altnet-%x`, sum[:16]), nil
+}
+
+func listen(dir string) (net.Listener, error) {
+	name, err := pipeName(dir)
+	if err != nil {
+		return nil, err
+	}
+	l, err := winio.ListenPipe(name, &winio.PipeConfig{SecurityDescriptor: pipeSDDL, InputBufferSize: 64 << 10, OutputBufferSize: 64 << 10})
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the control pipe: %w", err)
+	}
+	return l, nil
+}
+
+func dial(ctx context.Context, dir string) (net.Conn, error) {
+	name, err := pipeName(dir)
+	if err != nil {
+		return nil, err
+	}
+	// The server may look at who we are, and no more.
+	conn, err := winio.DialPipeAccessImpLevel(ctx, name, windows.GENERIC_READ|windows.GENERIC_WRITE, winio.PipeImpLevelIdentification)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, windows.ERROR_FILE_NOT_FOUND):
+		return nil, fmt.Errorf("%w (%s)", ErrNobody, dir)
+	}
+	return nil, fmt.Errorf("reach the node: %w", err)
+}
+
+// identify impersonates the client for a moment to read its token, which
+// unlike its process ID cannot come to belong to somebody else.
+func identify(conn net.Conn) (Caller, error) {
+	pipe, ok := conn.(interface{ Fd() uintptr })
+	if !ok {
+		return Caller{}, fmt.Errorf("a %T has no token", conn)
+	}
+	runtime.LockOSThread()
+	if ok, _, err := procImpersonate.Call(pipe.Fd()); ok == 0 {
+		runtime.UnlockOSThread()
+		return Caller{}, fmt.Errorf("read the caller's token: %w", err)
+	}
+	caller, err := tokenCaller()
+	if revert := windows.RevertToSelf(); revert != nil {
+		// The thread stays locked, so that it ends with this goroutine
+		// instead of running others as the caller.
+		return Caller{}, fmt.Errorf("return from the caller's identity: %w", revert)
+	}
+	runtime.UnlockOSThread()
+	if err != nil {
+		return Caller{}, fmt.Errorf("read the caller's token: %w", err)
+	}
+	me, err := windows.GetCurrentProcessToken().GetTokenUser()
+	caller.Same = err == nil && me.User.Sid.String() == caller.User
+	return caller, nil
+}
+
+// tokenCaller reads the token of the present thread.
+func tokenCaller() (Caller, error) {
+	var token windows.Token
+	if err := windows.OpenThreadToken(windows.CurrentThread(), windows.TOKEN_QUERY, true, &token); err != nil {
+		return Caller{}, err
+	}
+	defer token.Close()
+	user, err := token.GetTokenUser()
+	if err != nil {
+		return Caller{}, err
+	}
+	admins, err := windows.CreateWellKnownSid(windows.WinBuiltinAdministratorsSid)
+	if err != nil {
+		return Caller{}, err
+	}
+	admin, err := token.IsMember(admins)
+	if err != nil {
+		return Caller{}, err
+	}
+	system := user.User.Sid.IsWellKnown(windows.WinLocalSystemSid)
+	return Caller{User: user.User.Sid.String(), Admin: admin || system}, nil
+}
