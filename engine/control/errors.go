@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
@@ -47,6 +48,7 @@ var crossing = []struct {
 	{ErrUnreachable, "unreachable", http.StatusBadGateway},
 	{ErrFull, "full", http.StatusInsufficientStorage},
 	{ErrClosed, "closed", http.StatusServiceUnavailable},
+	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout},
 }
 
 // Mark makes err one of the sentinels above without changing how it reads:

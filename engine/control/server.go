@@ -180,12 +180,14 @@ func readJSON(w http.ResponseWriter, r *http.Request, in any) error {
 	return nil
 }
 
-func fail(w http.ResponseWriter, err error) { reply(w, nothing{}, err) }
+func fail(w http.ResponseWriter, err error) { reply(w, nil, err) }
 
-// reply writes result and error; either may be empty.
+// reply writes result and error; either may be nil.
 func reply(w http.ResponseWriter, result any, err error) {
 	a := answer{Error: failureOf(err)}
-	a.Result, _ = json.Marshal(result)
+	if result != nil {
+		a.Result, _ = json.Marshal(result)
+	}
 	body, merr := json.Marshal(a)
 	if merr != nil {
 		http.Error(w, merr.Error(), http.StatusInternalServerError)

@@ -24,7 +24,7 @@ func (s *server) blocks(w http.ResponseWriter, r *http.Request) {
 	if up.err != nil {
 		err = up.err // why the iterator ended: the blocks that came were no upload
 	}
-	reply(w, nothing{}, err)
+	reply(w, nil, err)
 	http.NewResponseController(w).Flush()
 	io.Copy(io.Discard, r.Body)
 }

@@ -1,0 +1,540 @@
+package controltest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"altnet/engine/control"
+	"altnet/engine/wire"
+)
+
+// Fake is a Control in memory, with one peer that confirms every publish. Its
+// records are unsigned JSON and its sites a tar in blocks (see FakeSite): it
+// stands in for a node wherever only what Control promises matters.
+type Fake struct {
+	mu      sync.Mutex
+	online  bool
+	blocks  map[wire.Hash][]byte
+	sites   map[string]*fakeSite // by name
+	foreign map[string]Foreign
+	watch   map[chan struct{}]bool
+	closed  bool
+}
+
+type fakeSite struct {
+	user      string
+	own       bool
+	pinned    bool
+	withdrawn bool
+	versions  []fakeVersion // oldest first
+	seq       uint64
+}
+
+type fakeVersion struct {
+	record fakeRecord
+	note   string
+	time   time.Time
+}
+
+type fakeRecord struct {
+	Name      string
+	Root      string
+	Seq       uint64
+	Size      int64
+	Tombstone bool
+}
+
+// Foreign is what Resolve says of a name that somebody else published.
+type Foreign struct {
+	Resolution control.Resolution
+	Err        error
+}
+
+var _ control.Control = (*Fake)(nil)
+
+const (
+	fakeNode = "00000000000000000000000000000000000000000000000000000000000000aa"
+	fakePeer = "00000000000000000000000000000000000000000000000000000000000000bb"
+	fakeAddr = "192.0.2.1:9000"
+)
+
+// NewFake returns a node that is online and holds nothing.
+func NewFake() *Fake {
+	return &Fake{
+		online:  true,
+		blocks:  map[wire.Hash][]byte{},
+		sites:   map[string]*fakeSite{},
+		foreign: map[string]Foreign{},
+		watch:   map[chan struct{}]bool{},
+	}
+}
+
+// SetForeign makes Resolve answer so for name.
+func (f *Fake) SetForeign(name string, as Foreign) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.foreign[name] = as
+}
+
+// Close ends every Events with ErrClosed.
+func (f *Fake) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	f.changedLocked()
+}
+
+func (f *Fake) changedLocked() {
+	for ch := range f.watch {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Status implements control.Control.
+func (f *Fake) Status(ctx context.Context) (control.Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.statusLocked(), ctx.Err()
+}
+
+func (f *Fake) statusLocked() control.Status {
+	s := control.Status{
+		Version: "0.0.0-fake", Online: f.online, Connected: f.online, NodeID: fakeNode, Network: "altnet",
+		Started: time.Unix(1_700_000_000, 0).UTC(), Listen: []string{"127.0.0.1:9000"},
+		Doors: control.Doors{Gateway: "127.0.0.1:8080", DNS: "127.0.0.1:5353", PAC: "http://127.0.0.1:8080/proxy.pac"},
+		DHT:   control.DHT{Peers: 1, Estimate: 2, Buckets: []control.Bucket{{Prefix: 0, Peers: 1}}},
+		Store: control.Store{Budget: 10 << 30, Blocks: len(f.blocks), Roots: len(f.sites)},
+	}
+	if f.online {
+		s.Peers = 1
+	}
+	for _, data := range f.blocks {
+		s.Store.Used += int64(len(data))
+	}
+	for _, site := range f.sites {
+		if site.own {
+			s.Sites++
+		}
+	}
+	return s
+}
+
+// Peers implements control.Control.
+func (f *Fake) Peers(ctx context.Context) ([]control.Peer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := peer()
+	p.Connected = f.online
+	return []control.Peer{p}, ctx.Err()
+}
+
+func peer() control.Peer {
+	return control.Peer{
+		ID: fakePeer, Addresses: []string{fakeAddr}, Agent: "altnet/fake",
+		Connected: true, Routing: true, Server: true, RTT: 20 * time.Millisecond,
+	}
+}
+
+// SetOnline implements control.Control.
+func (f *Fake) SetOnline(ctx context.Context, online bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.online = online
+	f.changedLocked()
+	return ctx.Err()
+}
+
+// Events implements control.Control. It yields status events alone.
+func (f *Fake) Events(ctx context.Context) iter.Seq2[control.Event, error] {
+	return func(yield func(control.Event, error) bool) {
+		ch := make(chan struct{}, 1)
+		f.mu.Lock()
+		f.watch[ch] = true
+		f.mu.Unlock()
+		defer func() {
+			f.mu.Lock()
+			delete(f.watch, ch)
+			f.mu.Unlock()
+		}()
+		for {
+			f.mu.Lock()
+			s, closed := f.statusLocked(), f.closed
+			f.mu.Unlock()
+			if closed {
+				yield(control.Event{}, control.ErrClosed)
+				return
+			}
+			if !yield(control.Event{Kind: control.EventStatus, Time: time.Now(), Status: &s}, nil) {
+				return
+			}
+			select {
+			case <-ch:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// HaveBlocks implements control.Control.
+func (f *Fake) HaveBlocks(ctx context.Context, hashes []wire.Hash) ([]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	have := make([]bool, len(hashes))
+	for i, h := range hashes {
+		_, have[i] = f.blocks[h]
+	}
+	return have, ctx.Err()
+}
+
+// PutBlocks implements control.Control.
+func (f *Fake) PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []byte]) error {
+	for hash, data := range blocks {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(data) > wire.MaxBlock || sha256.Sum256(data) != hash {
+			return fmt.Errorf("block %s has another hash or is too large: %w", hash, control.ErrInvalid)
+		}
+		f.mu.Lock()
+		f.blocks[hash] = bytes.Clone(data)
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// Publish implements control.Control.
+func (f *Fake) Publish(ctx context.Context, p control.PublishRequest) (control.Receipt, error) {
+	var r fakeRecord
+	if err := json.Unmarshal(p.Record, &r); err != nil || r.Tombstone {
+		return control.Receipt{}, fmt.Errorf("read the record: %w", control.ErrInvalid)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.contentLocked(r.Root); err != nil {
+		return control.Receipt{}, err
+	}
+	site := f.sites[r.Name]
+	if site == nil {
+		site = &fakeSite{}
+		f.sites[r.Name] = site
+	}
+	if r.Seq <= site.seq {
+		return control.Receipt{}, fmt.Errorf("sequence %d after %d: %w", r.Seq, site.seq, control.ErrStale)
+	}
+	site.user, site.own, site.withdrawn, site.seq = control.CallerFrom(ctx).User, true, false, r.Seq
+	site.versions = append(site.versions, fakeVersion{r, p.Note, time.Now().UTC()})
+	f.changedLocked()
+	return f.receiptLocked(r.Name, site), nil
+}
+
+func (f *Fake) receiptLocked(name string, s *fakeSite) control.Receipt {
+	r := s.versions[len(s.versions)-1].record
+	receipt := control.Receipt{
+		Name: name, Address: fakeAddress(name), Root: r.Root, Seq: s.seq, Size: r.Size,
+		Withdrawn: s.withdrawn, Records: 1, Sleeps: true,
+	}
+	if f.online && !s.withdrawn {
+		receipt.Copies = 1
+		receipt.Confirmed = []control.Confirmation{{Peer: fakePeer, Blocks: 1, Full: true, Until: time.Unix(2_000_000_000, 0).UTC()}}
+	}
+	return receipt
+}
+
+func fakeAddress(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "k" + hex.EncodeToString(sum[:16]) + ".alt"
+}
+
+// Withdraw implements control.Control.
+func (f *Fake) Withdraw(ctx context.Context, tombstone []byte) (control.Receipt, error) {
+	var r fakeRecord
+	if err := json.Unmarshal(tombstone, &r); err != nil || !r.Tombstone {
+		return control.Receipt{}, fmt.Errorf("read the tombstone: %w", control.ErrInvalid)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	site, err := f.ownLocked(ctx, r.Name)
+	if err != nil {
+		return control.Receipt{}, err
+	}
+	if r.Seq <= site.seq {
+		return control.Receipt{}, fmt.Errorf("sequence %d after %d: %w", r.Seq, site.seq, control.ErrStale)
+	}
+	site.withdrawn, site.seq = true, r.Seq
+	f.changedLocked()
+	return f.receiptLocked(r.Name, site), ctx.Err()
+}
+
+// ownLocked returns a site that the caller published.
+func (f *Fake) ownLocked(ctx context.Context, name string) (*fakeSite, error) {
+	name, err := canonical(name)
+	if err != nil {
+		return nil, err
+	}
+	s := f.sites[name]
+	if s == nil || !s.own || !control.CallerFrom(ctx).Owns(s.user) {
+		return nil, fmt.Errorf("site %s: %w", name, control.ErrNotFound)
+	}
+	return s, nil
+}
+
+func canonical(name string) (string, error) {
+	name = strings.TrimSuffix(strings.ToLower(name), ".alt")
+	if name == "" || strings.ContainsAny(name, " /\\\x00_") {
+		return "", fmt.Errorf("name %q: %w", name, control.ErrInvalid)
+	}
+	return name + ".alt", nil
+}
+
+// Receipt implements control.Control.
+func (f *Fake) Receipt(ctx context.Context, name string) (control.Receipt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.ownLocked(ctx, name)
+	if err != nil {
+		return control.Receipt{}, err
+	}
+	return f.receiptLocked(s.versions[0].record.Name, s), nil
+}
+
+// Sites implements control.Control.
+func (f *Fake) Sites(ctx context.Context) ([]control.Site, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var sites []control.Site
+	for _, name := range slices.Sorted(maps.Keys(f.sites)) {
+		s := f.sites[name]
+		if !control.CallerFrom(ctx).Owns(s.user) || !s.own && !s.pinned {
+			continue
+		}
+		site := control.Site{Name: name, Address: fakeAddress(name), Own: s.own, Pinned: s.pinned, User: s.user, Withdrawn: s.withdrawn, Seq: s.seq}
+		if s.own {
+			v := s.versions[len(s.versions)-1]
+			site.Root, site.Size, site.Published, site.Copies, site.Sleeps = v.record.Root, v.record.Size, v.time, 1, true
+		}
+		sites = append(sites, site)
+	}
+	return sites, ctx.Err()
+}
+
+// Versions implements control.Control.
+func (f *Fake) Versions(ctx context.Context, name string) ([]control.Version, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.ownLocked(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var versions []control.Version
+	for i, v := range slices.Backward(s.versions) {
+		versions = append(versions, control.Version{
+			Seq: v.record.Seq, Root: v.record.Root, Size: v.record.Size, Time: v.time, Note: v.note,
+			Current: i == len(s.versions)-1,
+		})
+	}
+	return versions, nil
+}
+
+// DropVersion implements control.Control.
+func (f *Fake) DropVersion(ctx context.Context, name string, seq uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.ownLocked(ctx, name)
+	if err != nil {
+		return err
+	}
+	i, found := slices.BinarySearchFunc(s.versions, seq, func(v fakeVersion, seq uint64) int { return cmp.Compare(v.record.Seq, seq) })
+	switch {
+	case !found:
+		return fmt.Errorf("version %d of %s: %w", seq, name, control.ErrNotFound)
+	case i == len(s.versions)-1:
+		return fmt.Errorf("version %d of %s is the current one: %w", seq, name, control.ErrInvalid)
+	}
+	s.versions = slices.Delete(s.versions, i, i+1)
+	return nil
+}
+
+// Resolve implements control.Control.
+func (f *Fake) Resolve(ctx context.Context, name string) (control.Resolution, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.resolveLocked(ctx, name)
+}
+
+func (f *Fake) resolveLocked(ctx context.Context, name string) (control.Resolution, error) {
+	name, err := canonical(name)
+	if err != nil {
+		return control.Resolution{}, err
+	}
+	if r, ok := f.foreign[name]; ok {
+		return r.Resolution, r.Err
+	}
+	s := f.sites[name]
+	switch {
+	case s == nil || !s.own:
+		return control.Resolution{}, fmt.Errorf("%s: %w", name, control.ErrUnknown)
+	case s.withdrawn:
+		return control.Resolution{}, fmt.Errorf("%s: %w", name, control.ErrWithdrawn)
+	}
+	v := s.versions[len(s.versions)-1]
+	return control.Resolution{
+		Name: name, Address: fakeAddress(name), Owner: fakeNode, Root: v.record.Root, Seq: s.seq, Size: v.record.Size,
+		Issued: v.time, Expires: v.time.Add(90 * 24 * time.Hour), Answers: 1,
+	}, ctx.Err()
+}
+
+// Accept implements control.Control.
+func (f *Fake) Accept(ctx context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, err := canonical(name)
+	if err != nil {
+		return err
+	}
+	r, ok := f.foreign[name]
+	if !ok {
+		return fmt.Errorf("%s: %w", name, control.ErrNotFound)
+	}
+	f.foreign[name] = Foreign{Resolution: r.Resolution}
+	return ctx.Err()
+}
+
+// Archive implements control.Control.
+func (f *Fake) Archive(ctx context.Context, target string) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := hex.DecodeString(target); err != nil || len(target) != 64 {
+		r, err := f.resolveLocked(ctx, target)
+		if err != nil {
+			return nil, err
+		}
+		target = r.Root
+	}
+	tar, err := f.contentLocked(target)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(tar)), ctx.Err()
+}
+
+// contentLocked puts a site's tar together.
+func (f *Fake) contentLocked(root string) ([]byte, error) {
+	raw, err := hex.DecodeString(root)
+	if err != nil || len(raw) != 32 {
+		return nil, fmt.Errorf("root %.80q: %w", root, control.ErrInvalid)
+	}
+	list, ok := f.blocks[wire.Hash(raw)]
+	if !ok || len(list)%32 != 0 {
+		return nil, fmt.Errorf("root %s: %w", root, control.ErrMissing)
+	}
+	var tar []byte
+	for hash := range slices.Chunk(list, 32) {
+		data, ok := f.blocks[wire.Hash(hash)]
+		if !ok {
+			return nil, fmt.Errorf("block %x: %w", hash, control.ErrMissing)
+		}
+		tar = append(tar, data...)
+	}
+	return tar, nil
+}
+
+// SetPinned implements control.Control.
+func (f *Fake) SetPinned(ctx context.Context, name string, pinned bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := f.resolveLocked(ctx, name)
+	if err != nil {
+		return err
+	}
+	s := f.sites[r.Name]
+	if s == nil {
+		s = &fakeSite{user: control.CallerFrom(ctx).User}
+		f.sites[r.Name] = s
+	}
+	s.pinned = pinned
+	return nil
+}
+
+// Connect implements control.Control.
+func (f *Fake) Connect(ctx context.Context, addr string) (control.Peer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !strings.Contains(addr, ":"):
+		return control.Peer{}, fmt.Errorf("%q is no host:port: %w", addr, control.ErrInvalid)
+	case !f.online:
+		return control.Peer{}, fmt.Errorf("connect to %s: %w", addr, control.ErrOffline)
+	case addr != fakeAddr && addr != fakePeer+"@"+fakeAddr:
+		return control.Peer{}, fmt.Errorf("connect to %s: %w", addr, control.ErrUnreachable)
+	}
+	return peer(), ctx.Err()
+}
+
+// Ping implements control.Control.
+func (f *Fake) Ping(ctx context.Context, who string) (control.Pong, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case who == "" || strings.Trim(who, "0123456789abcdef.:@") != "":
+		return control.Pong{}, fmt.Errorf("peer %q: %w", who, control.ErrInvalid)
+	case !f.online:
+		return control.Pong{}, fmt.Errorf("ping %s: %w", who, control.ErrOffline)
+	case !strings.HasPrefix(fakePeer, who) && who != fakeAddr:
+		return control.Pong{}, fmt.Errorf("ping %s: %w", who, control.ErrNotFound)
+	}
+	return control.Pong{Peer: peer(), RTT: 20 * time.Millisecond}, ctx.Err()
+}
+
+// Find implements control.Control.
+func (f *Fake) Find(ctx context.Context, target string) (control.Found, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, err := canonical(target)
+	if err != nil {
+		return control.Found{}, err
+	}
+	if !f.online {
+		return control.Found{}, fmt.Errorf("find %s: %w", name, control.ErrOffline)
+	}
+	sum := sha256.Sum256([]byte(name))
+	return control.Found{Key: hex.EncodeToString(sum[:]), Closest: []control.Peer{peer()}, Requests: 1, Took: 20 * time.Millisecond}, ctx.Err()
+}
+
+// Put implements control.Control.
+func (f *Fake) Put(ctx context.Context, data []byte) (wire.Hash, error) {
+	if len(data) > wire.MaxBlock {
+		return wire.Hash{}, fmt.Errorf("a block of %d bytes: %w", len(data), control.ErrInvalid)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	hash := wire.Hash(sha256.Sum256(data))
+	f.blocks[hash] = bytes.Clone(data)
+	return hash, ctx.Err()
+}
+
+// Get implements control.Control.
+func (f *Fake) Get(ctx context.Context, hash wire.Hash) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	data, ok := f.blocks[hash]
+	if !ok {
+		return nil, fmt.Errorf("block %s: %w", hash, control.ErrMissing)
+	}
+	return bytes.Clone(data), ctx.Err()
+}
