@@ -3,6 +3,7 @@ package secure
 import (
 	"bytes"
 	"context"
+	"crypto/mlkem"
 	"errors"
 	"io"
 	"net"
@@ -168,4 +169,14 @@ func TestHandshakeHonoursContextAndTimeout(t *testing.T) {
 	if _, err := a.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection of a failed handshake stays open")
 	}
+}
+
+// validEncapsulationKey returns an ML-KEM key for message 1.
+func validEncapsulationKey(t testing.TB) []byte {
+	t.Helper()
+	kem, err := mlkem.GenerateKey768()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kem.EncapsulationKey().Bytes()
 }
