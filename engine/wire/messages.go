@@ -185,11 +185,14 @@ type AddProvider struct {
 }
 
 // GetBlocks asks for blocks; the answer is one Block or Missing per hash, in
-// order, then the stream ends.
+// order, then the stream ends. Root says as part of which site they are asked
+// for: a holder hands out blocks of sites that it shares and none of those it
+// merely read.
 type GetBlocks struct {
 	Extra `cbor:"-"`
 
 	Hashes []Hash `cbor:"1,keyasint,omitempty"`
+	Root   Hash   `cbor:"2,keyasint"`
 }
 
 // Block carries a block's bytes, at most MaxBlock. On the wire its body is
