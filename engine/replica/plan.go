@@ -67,7 +67,8 @@ func decide(v view) plan {
 	case withdrawn:
 		return plan{release: !v.own}
 	case superseded, expired:
-		return plan{provide: v.own || v.lease.After(v.now)}
+		keep := v.own || v.lease.After(v.now)
+		return plan{provide: keep, release: !keep}
 	}
 	copies, lacking := coverage(v.holders, v.blocks, v.goal)
 	rank := rankOf(v.self, v.root, v.holders)

@@ -41,7 +41,7 @@ func TestDecide(t *testing.T) {
 		{"the publisher repairs whatever its rank", base(func(v *view) { v.own = true; v.self = id(9); v.holders = full(1, 2, 9) }),
 			plan{provide: true, lacking: span{0, 10}, recruit: 1}},
 		{"a newer version stands: keep serving, do not renew", base(func(v *view) { v.standing = superseded }), plan{provide: true}},
-		{"expired: until the lease ends", base(func(v *view) { v.standing = expired; v.lease = now }), plan{}},
+		{"expired: until the lease ends", base(func(v *view) { v.standing = expired; v.lease = now }), plan{release: true}},
 		{"withdrawn: let go at once", base(func(v *view) { v.standing = withdrawn }), plan{release: true}},
 		{"withdrawn by me: my copy is mine", base(func(v *view) { v.standing = withdrawn; v.own = true }), plan{}},
 		{"alone", base(func(v *view) { v.holders = full(1) }),

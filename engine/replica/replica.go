@@ -1,0 +1,222 @@
+// Package replica keeps sites alive without their publisher: it offers sites
+// to volunteers, keeps other people's under lease and repairs what is lost.
+//
+// Every holder looks after the roots it keeps on its own: now and then it
+// asks who else is alive, renews its lease, announces itself and, being among
+// the nearest, places what copies are missing. Nothing coordinates them; the
+// decision is a pure function (decide) of what a holder sees.
+package replica
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"altnet/engine/identity"
+	"altnet/engine/store"
+	"altnet/engine/wire"
+)
+
+// Errors of this package.
+var (
+	// ErrNoVolunteer reports that nobody took an offer.
+	ErrNoVolunteer = errors.New("no volunteer took the site")
+	// ErrRefused reports an offer that a volunteer turned down.
+	ErrRefused = errors.New("refused")
+)
+
+// Stream is one exchange with a peer.
+type Stream interface {
+	Read() (wire.Message, error)
+	Write(wire.Message) error
+	SetDeadline(time.Time) error
+	Close() error
+}
+
+// Voucher is what a verified name record says of a root.
+type Voucher struct {
+	Owner     identity.PublicKey
+	Root      wire.Hash
+	Seq       uint64
+	Expires   time.Time
+	Withdrawn bool
+	Raw       []byte // signed bytes
+}
+
+// Network is what a Keeper asks of the rest of the node, as functions so that
+// each stays with the package it belongs to.
+type Network struct {
+	Self    func() wire.Peer
+	Open    func(ctx context.Context, to wire.Peer, m wire.Message) (Stream, error)
+	Request func(ctx context.Context, to wire.Peer, m wire.Message) (wire.Message, error)
+	// Closest returns the n peers nearest to key, nearest first.
+	Closest func(ctx context.Context, key wire.Hash, n int) ([]wire.Peer, error)
+	// Providers returns who says to hold root.
+	Providers func(ctx context.Context, root wire.Hash) ([]wire.Peer, error)
+	// Provide announces this node as a holder of root.
+	Provide func(ctx context.Context, root wire.Hash, full bool, ttl time.Duration) error
+	// Vouch verifies a record. group is the IP group to which costly checks
+	// are charged.
+	Vouch func(ctx context.Context, raw []byte, group string) (Voucher, error)
+	// Latest returns the newest record of an owner that the network knows.
+	Latest func(ctx context.Context, owner identity.PublicKey) (Voucher, error)
+	// Announce stores a signed record in the DHT again.
+	Announce func(ctx context.Context, raw []byte) error
+	// Fetch brings the span of root into the store, from the given peers and
+	// whom else it finds; more than maxBytes is an error. It returns the
+	// distinct blocks of the whole site in canonical preorder and the bytes
+	// of the span. progress is told the blocks of the span that are here.
+	Fetch func(ctx context.Context, job FetchJob) (FetchResult, error)
+}
+
+// FetchJob is what Network.Fetch is asked for. Count 0 means to the end.
+type FetchJob struct {
+	Root         wire.Hash
+	From         []wire.Peer
+	First, Count int
+	MaxBytes     int64
+	Progress     func(blocks int)
+}
+
+// FetchResult is what Network.Fetch has brought.
+type FetchResult struct {
+	Blocks []wire.Hash // of the whole site
+	Held   int         // blocks of the span, all in the store now
+	Bytes  int64       // of the span
+	Size   int64       // bytes of all distinct blocks; 0: not known, as only a part is here
+}
+
+// Config says how a Keeper works.
+type Config struct {
+	Network Network
+	Store   *store.Store
+
+	Volunteer     func() bool   // keeps other people's sites
+	Copies        int           // wanted of every block; default 4
+	Lease         time.Duration // default 48 h
+	CheckEvery    time.Duration // between looks at one root; default 6 h
+	PerPeerBudget int64         // bytes under lease for one owner, and for one IP group
+	Report        func(root wire.Hash, c Confirmation)
+	Log           *slog.Logger
+}
+
+const (
+	defaultCopies     = 4
+	defaultLease      = 48 * time.Hour
+	defaultCheckEvery = 6 * time.Hour
+	// maxPulls bounds the sites pulled at a time for others, and
+	// maxPullsPerGroup those for one IP group.
+	maxPulls         = 8
+	maxPullsPerGroup = 2
+	// replyTimeout is how long an offer may wait for its first answer,
+	// progressTimeout for every later one.
+	replyTimeout    = 20 * time.Second
+	progressTimeout = 60 * time.Second
+	progressEvery   = 10 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	if c.Copies == 0 {
+		c.Copies = defaultCopies
+	}
+	if c.Lease == 0 {
+		c.Lease = defaultLease
+	}
+	if c.CheckEvery == 0 {
+		c.CheckEvery = defaultCheckEvery
+	}
+	if c.Volunteer == nil {
+		c.Volunteer = func() bool { return true }
+	}
+	if c.Report == nil {
+		c.Report = func(wire.Hash, Confirmation) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Confirmation is a volunteer's word that it keeps a site, or part of it.
+type Confirmation struct {
+	Peer   identity.NodeID
+	Blocks uint64
+	Full   bool
+	Until  time.Time
+}
+
+// Keeper places, keeps and repairs copies of sites.
+type Keeper struct {
+	cfg    Config
+	held   *store.Bucket
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	wake   chan struct{}
+
+	mu     sync.Mutex
+	due    map[wire.Hash]time.Time
+	pulls  map[string]int // running ones per IP group
+	copies map[wire.Hash]map[identity.NodeID]Confirmation
+}
+
+// New starts a Keeper. Close ends it.
+func New(cfg Config) *Keeper {
+	cfg = cfg.withDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &Keeper{
+		cfg: cfg, held: cfg.Store.Bucket("held"), ctx: ctx, cancel: cancel,
+		wake: make(chan struct{}, 1), due: map[wire.Hash]time.Time{}, pulls: map[string]int{},
+		copies: map[wire.Hash]map[identity.NodeID]Confirmation{},
+	}
+	k.schedule()
+	k.done.Go(k.run)
+	return k
+}
+
+// Close ends the keeper's loop and waits for what is under way.
+func (k *Keeper) Close() error {
+	k.cancel()
+	k.done.Wait()
+	return nil
+}
+
+// Confirmed returns the standing confirmations for a root.
+func (k *Keeper) Confirmed(root wire.Hash) []Confirmation {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var cs []Confirmation
+	for _, c := range k.copies[root] {
+		if c.Until.After(time.Now()) {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
+func (k *Keeper) confirm(root wire.Hash, c Confirmation) {
+	k.mu.Lock()
+	if k.copies[root] == nil {
+		k.copies[root] = map[identity.NodeID]Confirmation{}
+	}
+	k.copies[root][c.Peer] = c
+	k.mu.Unlock()
+	k.cfg.Report(root, c)
+}
+
+// lost forgets confirmations of peers that are not among live ones.
+func (k *Keeper) lost(root wire.Hash, live []holder) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	alive := map[identity.NodeID]bool{}
+	for _, h := range live {
+		alive[h.id] = true
+	}
+	for id := range k.copies[root] {
+		if !alive[id] {
+			delete(k.copies[root], id)
+		}
+	}
+}
