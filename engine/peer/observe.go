@@ -76,12 +76,13 @@ func (v *votes) addrs() []netip.Addr {
 			out = append(out, a)
 		}
 	}
+	var near []netip.Addr
 	for _, p := range slices.Backward(v[private]) {
-		if len(out) < maxPrivate+2 && !slices.Contains(out, p.seen) {
-			out = append(out, p.seen)
+		if len(near) < maxPrivate && !slices.Contains(near, p.seen) {
+			near = append(near, p.seen)
 		}
 	}
-	return out
+	return append(out, near...)
 }
 
 // winner returns the address with the most votes, the newest of equals.

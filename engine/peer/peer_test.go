@@ -111,16 +111,6 @@ func answering(n *node) *node {
 	return n
 }
 
-// sessionsWith returns the node's sessions with a peer.
-func (n *node) sessionsWith(id identity.NodeID) (out []SessionInfo) {
-	for _, s := range n.Sessions() {
-		if s.Peer.ID == id {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 func short(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)

@@ -128,7 +128,11 @@ func (c Config) mux() *yamux.Config {
 
 // serve answers the peer's streams until the session ends.
 func (s *session) serve() {
-	s.close(s.run())
+	err := s.run()
+	if !s.inbound && s.conn.down.Load() == 0 {
+		err = fmt.Errorf("closed before a first answer, as by a peer of another network: %w: %w", secure.ErrHandshake, err)
+	}
+	s.close(err)
 }
 
 func (s *session) run() error {
@@ -370,8 +374,8 @@ func (s *session) doubt() {
 	})
 }
 
-// silentSince reports whether nothing came from the peer since t.
-func (s *session) silentSince(t time.Time) bool { return s.conn.heard().Before(t) }
+// silentSince reports whether nothing came from the peer after t.
+func (s *session) silentSince(t time.Time) bool { return !s.conn.heard().After(t) }
 
 // usable reports whether new streams should be opened here.
 func (s *session) usable() bool {

@@ -25,6 +25,7 @@ const (
 type pipe struct {
 	net   *Net
 	hosts [2]netip.Addr
+	ends  [2]*conn
 	ways  [2]half // ways[i] carries what end i writes
 	open  atomic.Int32
 }
@@ -45,14 +46,21 @@ func newPipe(n *Net, near, far netip.AddrPort) (*conn, *conn) {
 		h.cond.L = &h.mu
 		h.net, h.from, h.to = n, p.hosts[i], p.hosts[1-i]
 	}
-	return &conn{pipe: p, in: &p.ways[1], out: &p.ways[0], local: near, remote: far},
-		&conn{pipe: p, in: &p.ways[0], out: &p.ways[1], local: far, remote: near}
+	p.ends[0] = &conn{pipe: p, in: &p.ways[1], out: &p.ways[0], local: near, remote: far}
+	p.ends[1] = &conn{pipe: p, in: &p.ways[0], out: &p.ways[1], local: far, remote: near}
+	return p.ends[0], p.ends[1]
 }
 
-// reset breaks both directions at once.
-func (p *pipe) reset() {
+// kill ends the pipe for whoever runs on a host: the far end sees a reset, as
+// soon as it can be reached.
+func (p *pipe) kill(host netip.Addr) {
 	for i := range p.ways {
-		p.ways[i].update(func(h *half) { h.broken, h.segs, h.size = true, nil, 0 })
+		p.ways[i].update(func(h *half) { h.broken = true })
+	}
+	for i, c := range p.ends {
+		if p.hosts[i] == host {
+			_ = c.Close()
+		}
 	}
 }
 
@@ -131,7 +139,7 @@ type half struct {
 	finished        bool // the writer closed
 	finishedAt      time.Time
 	unread          bool // the reader closed
-	broken          bool
+	broken          bool // one end was killed
 	readBy, writeBy time.Time
 }
 
@@ -150,7 +158,7 @@ func (h *half) read(b []byte) (int, error) {
 		switch {
 		case h.unread:
 			return 0, net.ErrClosed
-		case h.broken:
+		case h.broken && h.net.reach(h.from, h.to):
 			return 0, syscall.ECONNRESET
 		case past(h.readBy):
 			return 0, os.ErrDeadlineExceeded
@@ -212,9 +220,9 @@ func (h *half) write(b []byte) (int, error) {
 		switch {
 		case h.finished:
 			return n, net.ErrClosed
-		case h.broken:
+		case h.broken && h.net.reach(h.from, h.to):
 			return n, syscall.ECONNRESET
-		case h.unread:
+		case h.unread && h.net.reach(h.from, h.to):
 			return n, syscall.EPIPE
 		case past(h.writeBy):
 			return n, os.ErrDeadlineExceeded

@@ -101,8 +101,7 @@ func (n *Net) Kill(host netip.Addr) {
 		_ = l.Close()
 	}
 	for _, p := range ps {
-		p.reset()
-		n.forget(p)
+		p.kill(host)
 	}
 }
 
@@ -260,8 +259,7 @@ func (l *listener) Close() error {
 		for {
 			select {
 			case c := <-l.conns:
-				c.pipe.reset()
-				l.net.forget(c.pipe)
+				c.pipe.kill(c.local.Addr())
 			default:
 				return
 			}

@@ -171,7 +171,7 @@ func TestPartitionIsSilentUntilItHeals(t *testing.T) {
 func TestKillResetsAndRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := New()
-		near, _ := pair(t, n)
+		near, far := pair(t, n)
 		read := make(chan error)
 		go func() {
 			_, err := near.Read(make([]byte, 1))
@@ -185,13 +185,28 @@ func TestKillResetsAndRefuses(t *testing.T) {
 		if _, err := near.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("write: %v", err)
 		}
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read on the dead host: %v", err)
+		}
 		if _, err := n.Dial(t.Context(), alice, door); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("dial: %v", err)
 		}
+		_ = near.Close()
 		if n.Conns() != 0 {
 			t.Errorf("%d connections left", n.Conns())
 		}
-		pair(t, n) // bob starts again
+		near, _ = pair(t, n) // bob starts again
+		n.Partition([]netip.Addr{bob})
+		n.Kill(bob)
+		_ = near.SetReadDeadline(time.Now().Add(time.Hour))
+		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a reset crossed the partition: %v", err)
+		}
+		_ = near.SetReadDeadline(time.Time{})
+		time.AfterFunc(time.Minute, func() { n.Partition() })
+		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("after healing: %v", err)
+		}
 	})
 }
 
@@ -208,15 +223,24 @@ func TestListen(t *testing.T) {
 	if _, err := n.Listen(at); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("second listener: %v", err)
 	}
+	var dialled []net.Conn
 	for range backlog {
-		if _, err := n.Dial(t.Context(), alice, at); err != nil {
+		c, err := n.Dial(t.Context(), alice, at)
+		if err != nil {
 			t.Fatal(err)
 		}
+		dialled = append(dialled, c)
 	}
 	if _, err := n.Dial(t.Context(), alice, at); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("dial beyond the backlog: %v", err)
 	}
 	_ = l.Close()
+	for _, c := range dialled {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("never accepted: %v", err)
+		}
+		_ = c.Close()
+	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("accept after close: %v", err)
 	}
