@@ -185,10 +185,10 @@ func TestWrongPSK(t *testing.T) {
 	if _, err := x.receive(message2Size); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.hs.SetPresharedKey(make([]byte, 32)); err != nil {
+	x.psk = make([]byte, 32)
+	if err := x.hs.SetPresharedKey(x.psk); err != nil {
 		t.Fatal(err)
 	}
-	x.pskSet = true
 	if _, _, err := x.finishWrite(x.cfg.Credentials.proofs[initiator]); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,9 @@ func TestSlowAndOversizedHandshakes(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		began := time.Now()
+		stopped := make(chan struct{})
 		go func() {
+			defer close(stopped)
 			msg := append(preamble{versions: []byte{Version}}.encode(), make([]byte, 2000)...)
 			binary.BigEndian.PutUint16(msg[len(magic)+6:], message1Size)
 			for _, c := range msg {
@@ -218,6 +220,7 @@ func TestSlowAndOversizedHandshakes(t *testing.T) {
 		if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || took != 5*time.Second {
 			t.Errorf("after %v: %v", took, err)
 		}
+		<-stopped
 	})
 	for _, size := range []uint16{1, message1Size - 1, message1Size + 1, 65535} {
 		msg := preamble{versions: []byte{Version}}.encode()

@@ -40,10 +40,10 @@ const refusedVersion = 1
 
 // exchange is one side of a handshake.
 type exchange struct {
-	conn   net.Conn
-	cfg    Config
-	hs     *noise.HandshakeState
-	pskSet bool
+	conn net.Conn
+	cfg  Config
+	hs   *noise.HandshakeState
+	psk  []byte // nil until it is set
 
 	// Set by tests that need the same bytes each time; else crypto/rand.
 	random      io.Reader
@@ -194,7 +194,7 @@ func (x *exchange) setPSK(kemSecret []byte) error {
 	if err := x.hs.SetPresharedKey(psk); err != nil {
 		return fmt.Errorf("set the psk: %w", err)
 	}
-	x.pskSet = true
+	x.psk = psk
 	return nil
 }
 
@@ -203,7 +203,7 @@ var errNoPSK = errors.New("message 3 before the psk is set")
 // finishWrite writes message 3 and returns the ciphers for sending and
 // receiving.
 func (x *exchange) finishWrite(payload []byte) (out, in *noise.CipherState, err error) {
-	if !x.pskSet {
+	if x.psk == nil {
 		return nil, nil, errNoPSK
 	}
 	frame, out, in, err := x.hs.WriteMessage(make([]byte, 2, 2+message3Size), payload)
@@ -216,7 +216,7 @@ func (x *exchange) finishWrite(payload []byte) (out, in *noise.CipherState, err 
 // finishRead reads message 3 and returns its payload and the ciphers for
 // receiving and sending.
 func (x *exchange) finishRead() (payload []byte, in, out *noise.CipherState, err error) {
-	if !x.pskSet {
+	if x.psk == nil {
 		return nil, nil, nil, errNoPSK // flynn/noise would go on without one
 	}
 	message, err := x.readFrame(message3Size)
