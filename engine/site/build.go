@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"crypto/sha256"
 
 	"altnet/engine/wire"
 
@@ -410,16 +409,14 @@ func (m memNodes) Get(_ context.Context, h wire.Hash, _ []byte) ([]byte, error) 
 // root wraps the top directory in a root, which counts what is below.
 func (m memNodes) root(ctx context.Context, top Link) (wire.Hash, []wire.Hash, error) {
 	order := make([]wire.Hash, 1, len(m)+1)
-	n := node{kind: KindRoot, links: []Link{top}}
-	w := newWalker(ctx, m, func(r blockRef) error {
-		order = append(order, r.hash)
-		n.blocks++
-		n.bytes += r.length
+	w := newWalker(ctx, m, func(p place, _ uint64) error {
+		order = append(order, p.Hash)
 		return nil
 	})
-	if err := w.dir(top, position{}, 0); err != nil {
+	if err := w.walk(place{Link: top}); err != nil {
 		return wire.Hash{}, nil, fmt.Errorf("list blocks: %w", err)
 	}
+	n := node{kind: KindRoot, links: []Link{top}, blocks: w.count, bytes: w.bytes}
 	order[0] = m.put(n.encode())
 	return order[0], order, nil
 }

@@ -170,7 +170,7 @@ func (f *FS) resolve(op, name string) (Link, Blocks, error) {
 	}
 	b := f.blocks
 	if pb, ok := b.(pathBlocks); ok {
-		b = pb.At(strings.TrimPrefix(name, "."))
+		b = pb.At(wirePath(name))
 	}
 	l, err := f.find(b, name)
 	if err == nil && !l.Kind.isDir() && !l.Kind.isFile() {
@@ -180,6 +180,14 @@ func (f *FS) resolve(op, name string) (Link, Blocks, error) {
 		return Link{}, nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
 	return l, b, nil
+}
+
+// wirePath is how GetPath spells a path of an fs.FS.
+func wirePath(name string) string {
+	if name == "." {
+		return ""
+	}
+	return name
 }
 
 // Stat implements fs.StatFS.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"io/fs"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -81,4 +83,36 @@ func open(t testing.TB, root wire.Hash, blocks Blocks) *FS {
 		t.Fatal(err)
 	}
 	return fsys
+}
+
+// publish makes a site of files without a folder.
+func (m *memStore) publish(t testing.TB, files map[string][]byte) Summary {
+	t.Helper()
+	var children []child
+	nodes := memNodes{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		var links []Link
+		for chunk := range slices.Chunk(files[name], ChunkSize) {
+			links = append(links, Link{Kind: KindChunk, Size: uint64(len(chunk)), Hash: m.put(chunk)})
+		}
+		children = append(children, child{name, composeFile(links, nodes.put)})
+	}
+	top, err := nodes.tree(children)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, order, err := nodes.root(t.Context(), top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range nodes {
+		m.put(data)
+	}
+	return Summary{Root: root, Blocks: order, Files: len(files)}
+}
+
+func (m *memStore) put(data []byte) wire.Hash {
+	h := wire.Hash(sha256.Sum256(data))
+	m.blocks[h] = bytes.Clone(data)
+	return h
 }

@@ -61,6 +61,9 @@ func TestRoundTrip(t *testing.T) {
 	files := sampleFiles()
 	store := newMemStore()
 	sum := publish(t, writeFiles(t, files), store)
+	if again := newMemStore().publish(t, files); again.Root != sum.Root {
+		t.Fatal("the root depends on more than names and bytes")
+	}
 	fsys := open(t, sum.Root, store)
 	names := make([]string, 0, len(files))
 	for name, want := range files {

@@ -1,0 +1,226 @@
+package site
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"altnet/engine/wire"
+)
+
+const (
+	pathLimit  = 2 << 20  // bytes of a file that are asked for with its path
+	pathMost   = 16 << 20 // bytes that an answer may have, nodes included
+	pathTries  = 3        // holders asked, one after the other
+	pathBuffer = 1 << 20  // bytes kept before they are stored
+)
+
+// pathFetch is a GetPath under way, shared by all who read that path. Its
+// fields are under the swarm's lock.
+type pathFetch struct {
+	path string
+	got  map[wire.Hash][]byte // verified, not yet readable from local
+	over bool
+}
+
+// fetchPath starts or joins the fetch of a path.
+func (r *Remote) fetchPath(path string) *pathFetch {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if pf, ok := r.paths[path]; ok {
+		return pf
+	}
+	pf := &pathFetch{path: path, got: map[wire.Hash][]byte{}}
+	if r.s.start(func() { r.runPath(pf) }) {
+		r.paths[path] = pf
+	} else {
+		pf.over = true
+	}
+	return pf
+}
+
+// runPath asks holders, the next when one is silent or fails, then leaves what
+// is still wanted to the swarm.
+func (r *Remote) runPath(pf *pathFetch) {
+	asked := map[*holder]bool{}
+	for range pathTries {
+		h := r.s.waitHolder(asked)
+		if h == nil {
+			break
+		}
+		asked[h] = true
+		err := r.askPath(h, pf)
+		if err == nil {
+			break
+		}
+		r.f.cfg.Log.Debug("fetch path", "peer", h.peer.ID.Short(), "path", pf.path, "err", err)
+		r.s.judge(&request{holder: h}, err)
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	delete(r.paths, pf.path)
+	pf.over, pf.got = true, nil
+	for _, it := range r.s.items {
+		if it.path == pf && !it.queued && it.asked == 0 {
+			r.s.queueLocked(it)
+		}
+	}
+	r.s.goLocked()
+}
+
+// waitHolder returns the most promising holder that was not asked, once there
+// is one; nil when the search is over without.
+func (s *swarm) waitHolder(asked map[*holder]bool) *holder {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for first := true; s.ctx.Err() == nil; first = false {
+		if h := s.bestLocked(asked); h != nil {
+			return h
+		}
+		if first && len(asked) == 0 {
+			s.searchLocked()
+		}
+		if !s.searching {
+			return nil
+		}
+		s.quiet.Wait()
+	}
+	return nil
+}
+
+// bestLocked prefers holders of everything, then the fastest known, then the
+// one found first.
+func (s *swarm) bestLocked(asked map[*holder]bool) *holder {
+	var best *holder
+	now := time.Now()
+	for _, h := range s.holders {
+		if !asked[h] && !h.dropped && !now.Before(h.resting) && (best == nil || h.before(best)) {
+			best = h
+		}
+	}
+	return best
+}
+
+func (h *holder) before(other *holder) bool {
+	if h.full != other.full {
+		return h.full
+	}
+	if (h.perByte > 0) != (other.perByte > 0) {
+		return h.perByte > 0
+	}
+	if h.perByte != other.perByte {
+		return h.perByte < other.perByte
+	}
+	return h.order < other.order
+}
+
+// askPath asks one holder for a path. Silence ends it.
+func (r *Remote) askPath(h *holder, pf *pathFetch) error {
+	ctx, cancel := context.WithCancel(r.f.ctx)
+	defer cancel()
+	silence := time.AfterFunc(2*r.f.cfg.HedgeAfter, cancel)
+	defer silence.Stop()
+	a, err := r.s.slot()
+	if err != nil {
+		return err
+	}
+	defer r.s.release(a)
+	st, err := r.f.cfg.Open(ctx, h.peer, wire.GetPath{Root: r.s.root, Path: pf.path, Limit: pathLimit})
+	if err != nil {
+		return fmt.Errorf("ask for path: %w", err)
+	}
+	defer st.Close()
+	defer context.AfterFunc(ctx, func() { st.Close() })()
+	in := &pathReader{r: r, pf: pf, buf: a.room(pathBuffer),
+		expected: map[wire.Hash]place{r.s.root: {Link: Link{Kind: KindRoot, Hash: r.s.root}}}}
+	err = in.run(st, func() { silence.Reset(r.f.cfg.StallAfter) })
+	if storeErr := in.store(); err == nil {
+		err = storeErr
+	}
+	return err
+}
+
+// pathReader checks and hands on the blocks of an answer. Each must be one that
+// a node before it linked to, so a holder can send nothing that is not part of
+// the site.
+type pathReader struct {
+	r        *Remote
+	pf       *pathFetch
+	expected map[wire.Hash]place
+	buf      []byte
+	blocks   []Block
+	total    int
+}
+
+func (p *pathReader) run(st Stream, heard func()) error {
+	for {
+		if cap(p.buf)-len(p.buf) < wire.MaxBlock {
+			if err := p.store(); err != nil {
+				return err
+			}
+		}
+		start := len(p.buf)
+		data, ok, err := st.ReadBlock(p.buf[start:start])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read block: %w", err)
+		}
+		if !ok {
+			return nil
+		}
+		heard()
+		if p.total += len(data); p.total > pathMost {
+			return fmt.Errorf("answer of more than %d bytes: %w", pathMost, ErrLiar)
+		}
+		if err := p.take(data); err != nil {
+			return err
+		}
+		p.buf = p.buf[:min(cap(p.buf), start+len(data))]
+	}
+}
+
+// take verifies a block and wakes who waits for it.
+func (p *pathReader) take(data []byte) error {
+	h := wire.Hash(sha256.Sum256(data))
+	at, ok := p.expected[h]
+	if !ok {
+		return fmt.Errorf("block %s: %w", h, ErrLiar)
+	}
+	if at.Kind != KindChunk {
+		n, err := at.parse(data)
+		if err == nil {
+			err = at.children(n, func(c place) error { p.expected[c.Hash] = c; return nil })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.blocks = append(p.blocks, Block{Hash: h, Data: data})
+	s := p.r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.pf.got[h] = data
+	if it, ok := s.items[h]; ok {
+		if _, err := s.deliverLocked(it, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store makes what came readable from local and lets go of the memory.
+func (p *pathReader) store() error {
+	if err := p.r.s.storeLacking(p.blocks); err != nil {
+		return fmt.Errorf("store fetched blocks: %w", err)
+	}
+	p.r.s.mu.Lock()
+	defer p.r.s.mu.Unlock()
+	clear(p.pf.got)
+	p.buf, p.blocks = p.buf[:0], nil
+	return nil
+}

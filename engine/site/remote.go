@@ -1,0 +1,143 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"altnet/engine/wire"
+)
+
+// Remote is a site's Blocks backed by the peers that hold it: a block that is
+// not here is fetched, verified, stored and returned. Readers who want the same
+// block share one request. Opened through an FS, the first miss under a path
+// asks one holder for all that the path needs, so that a cold page takes one
+// round trip. A Remote needs no closing: it holds goroutines only while it is
+// waited for.
+type Remote struct {
+	f     *Fetcher
+	local Blocks
+	s     *swarm
+	paths map[string]*pathFetch // under the swarm's lock
+}
+
+// NewRemote returns the Blocks of one site. local is asked first; it sees what
+// came through the Fetcher's sinks.
+func NewRemote(local Blocks, f *Fetcher, root wire.Hash) *Remote {
+	r := &Remote{f: f, local: local, s: f.newSwarm(f.ctx, root, f.quick), paths: map[string]*pathFetch{}}
+	r.s.flush = true
+	return r
+}
+
+// Get implements Blocks.
+func (r *Remote) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
+	data, err := r.local.Get(ctx, h, buf)
+	if err == nil || !absent(err) {
+		return data, err
+	}
+	it, err := r.want(h)
+	if err != nil {
+		return nil, err
+	}
+	return r.await(ctx, it, buf)
+}
+
+// want returns the item of a block, queued if it was not wanted yet.
+func (r *Remote) want(h wire.Hash) (*item, error) {
+	if r.f.cfg.Refuse(h) {
+		return nil, &MissingError{Hash: h, Count: 1}
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	it := r.itemLocked(h)
+	if !it.queued && it.asked == 0 {
+		r.s.queueLocked(it)
+		r.s.goLocked()
+	}
+	return it, r.f.ctx.Err()
+}
+
+// itemLocked returns the item of a block, which is neither queued nor asked
+// for where it is new.
+func (r *Remote) itemLocked(h wire.Hash) *item {
+	it, ok := r.s.items[h]
+	if !ok {
+		it = &item{hash: h, length: wire.MaxBlock, node: true, ready: make(chan struct{})}
+		r.s.items[h] = it
+	}
+	return it
+}
+
+// await waits until the item is settled.
+func (r *Remote) await(ctx context.Context, it *item, buf []byte) ([]byte, error) {
+	select {
+	case <-it.ready:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("fetch block %s: %w", it.hash, ctx.Err())
+	case <-r.f.ctx.Done():
+		return nil, fmt.Errorf("fetch block %s: %w", it.hash, ErrClosed)
+	}
+	if it.err != nil {
+		return nil, fmt.Errorf("fetch block %s: %w", it.hash, it.err)
+	}
+	return append(buf[:0], it.data...), nil
+}
+
+// Prefetch asks for blocks that will be wanted soon. It does not wait.
+func (r *Remote) Prefetch(hashes []wire.Hash) {
+	has, err := r.s.hasMany(r.f.ctx, hashes)
+	if err != nil {
+		return
+	}
+	for i, h := range hashes {
+		if !has[i] {
+			_, _ = r.want(h) // who really wants it sees the error
+		}
+	}
+}
+
+// At returns the same blocks for a reader of one path.
+func (r *Remote) At(path string) Blocks { return &remotePath{Remote: r, path: path} }
+
+// remotePath is a Remote whose first miss fetches a whole path.
+type remotePath struct {
+	*Remote
+	path string
+	once sync.Once
+	pf   *pathFetch
+}
+
+// Get implements Blocks.
+func (p *remotePath) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
+	data, err := p.local.Get(ctx, h, buf)
+	if err == nil || !absent(err) {
+		return data, err
+	}
+	p.once.Do(func() { p.pf = p.fetchPath(p.path) })
+	if p.f.cfg.Refuse(h) {
+		return nil, &MissingError{Hash: h, Count: 1}
+	}
+	p.s.mu.Lock()
+	if data, ok := p.pf.got[h]; ok {
+		defer p.s.mu.Unlock()
+		return append(buf[:0], data...), nil
+	}
+	if p.pf.over {
+		p.s.mu.Unlock()
+		return p.Remote.Get(ctx, h, buf)
+	}
+	it := p.itemLocked(h)
+	it.path = p.pf // which will queue it, if it does not bring it
+	p.s.mu.Unlock()
+	return p.await(ctx, it, buf)
+}
+
+// Prefetch leaves alone what the path fetch under way will bring.
+func (p *remotePath) Prefetch(hashes []wire.Hash) {
+	p.s.mu.Lock()
+	busy := p.pf != nil && !p.pf.over
+	p.s.mu.Unlock()
+	if !busy {
+		p.Remote.Prefetch(hashes)
+	}
+}
