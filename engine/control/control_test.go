@@ -246,6 +246,7 @@ func TestMetrics(t *testing.T) {
 		{"loopback v6", open, "GET", "http://[::1]:9090/status", [2]string{}, 200},
 		{"localhost", open, "HEAD", "http://localhost/metrics", [2]string{}, 200},
 		{"allowed host", open, "GET", "http://Node.example:1/", [2]string{}, 200},
+		{"address", open, "GET", "http://192.0.2.7:9090/", [2]string{}, 200},
 		{"rebinding", open, "GET", "http://evil.example:9090/", [2]string{}, 403},
 		{"alt page", open, "GET", "http://evil.alt/", [2]string{}, 403},
 		{"a page's fetch", open, "GET", "http://127.0.0.1/", [2]string{"Sec-Fetch-Site", "cross-site"}, 403},

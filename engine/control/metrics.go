@@ -13,8 +13,8 @@ import (
 
 // MetricsConfig says who may read the status over TCP.
 type MetricsConfig struct {
-	// Hosts are the names under which the endpoint may be asked besides
-	// localhost and loopback addresses.
+	// Hosts are the names, in lower case, under which the endpoint may be
+	// asked besides localhost and addresses.
 	Hosts []string
 	// Token is the bearer token to present; empty: none is asked for.
 	Token string
@@ -66,8 +66,8 @@ func allowedHost(hostport string, allowed []string) bool {
 		h = name
 	}
 	h = strings.ToLower(strings.Trim(h, "[]"))
-	if addr, err := netip.ParseAddr(h); err == nil && addr.IsLoopback() {
-		return true
+	if _, err := netip.ParseAddr(h); err == nil {
+		return true // rebinding needs a name
 	}
 	return h == "localhost" || slices.Contains(allowed, h)
 }

@@ -73,6 +73,9 @@ func unpackInto(ctx context.Context, archive io.Reader, dir string, progress fun
 		return n, fmt.Errorf("open the folder: %w", err)
 	}
 	defer root.Close()
+	if progress == nil {
+		progress = func(Unpacked) {}
+	}
 	buf := make([]byte, 256<<10)
 	for files := tar.NewReader(archive); ; {
 		head, err := files.Next()
@@ -85,36 +88,41 @@ func unpackInto(ctx context.Context, archive io.Reader, dir string, progress fun
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		written, err := unpackFile(root, head, files, buf)
-		n.Bytes += written
-		if err != nil {
+		counted := readerFunc(func(p []byte) (int, error) {
+			k, err := files.Read(p)
+			n.Bytes += int64(k)
+			progress(n)
+			return k, err
+		})
+		if err := unpackFile(root, head, counted, buf); err != nil {
 			return n, fmt.Errorf("write %q: %w", head.Name, err)
 		}
 		n.Files++
-		if progress != nil {
-			progress(n)
-		}
 	}
 }
 
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 // unpackFile writes one file that must not exist yet: a second one of the
 // same name would be one that differs in case on a system that does not care.
-func unpackFile(root *os.Root, head *tar.Header, data io.Reader, buf []byte) (n int64, err error) {
+func unpackFile(root *os.Root, head *tar.Header, data io.Reader, buf []byte) error {
 	if head.Typeflag != tar.TypeReg || !plainPath(head.Name) {
-		return 0, fmt.Errorf("not a file with a plain name: %w", ErrInvalid)
+		return fmt.Errorf("not a file with a plain name: %w", ErrInvalid)
 	}
 	name := filepath.FromSlash(head.Name)
 	if dir := filepath.Dir(name); dir != "." {
 		if err := root.MkdirAll(dir, 0o777); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	n, err = io.CopyBuffer(struct{ io.Writer }{f}, data, buf)
-	return n, errors.Join(err, f.Close())
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, data, buf)
+	return errors.Join(err, f.Close())
 }
 
 // plainPath accepts the slash-separated relative paths that sites have.

@@ -38,3 +38,6 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) { return dial(ctx, 
 // Identify returns who is at the other end of a connection that a listener of
 // this package accepted. On Windows something must have been read from it.
 func Identify(conn net.Conn) (Caller, error) { return identify(conn) }
+
+// Me returns how a listener of this user would see this process.
+func Me() (Caller, error) { return me() }

@@ -65,8 +65,9 @@ func TestCaller(t *testing.T) {
 	}
 	defer l.Close()
 	c := exchange(t, l, dir)
-	if !c.Same || c.User == "" {
-		t.Errorf("this process is seen as %+v", c)
+	own, err := Me()
+	if err != nil || c != own || !c.Same || c.User == "" {
+		t.Errorf("this process is seen as %+v and sees itself as %+v, %v", c, own, err)
 	}
 	if runtime.GOOS != "windows" && c.Admin != (os.Getuid() == 0) {
 		t.Errorf("admin = %v for user %d", c.Admin, os.Getuid())

@@ -194,5 +194,11 @@ func identify(conn net.Conn) (Caller, error) {
 	if credErr != nil {
 		return Caller{}, fmt.Errorf("read peer credentials: %w", credErr)
 	}
-	return Caller{User: strconv.FormatUint(uint64(uid), 10), Admin: uid == 0, Same: int(uid) == os.Getuid()}, nil
+	return callerOf(int(uid)), nil
+}
+
+func me() (Caller, error) { return callerOf(os.Getuid()), nil }
+
+func callerOf(uid int) Caller {
+	return Caller{User: strconv.Itoa(uid), Admin: uid == 0, Same: uid == os.Getuid()}
 }

@@ -78,7 +78,7 @@ func identify(conn net.Conn) (Caller, error) {
 		runtime.UnlockOSThread()
 		return Caller{}, fmt.Errorf("read the caller's token: %w", err)
 	}
-	caller, err := tokenCaller()
+	caller, err := threadCaller()
 	if revert := windows.RevertToSelf(); revert != nil {
 		// The thread stays locked, so that it ends with this goroutine
 		// instead of running others as the caller.
@@ -88,18 +88,33 @@ func identify(conn net.Conn) (Caller, error) {
 	if err != nil {
 		return Caller{}, fmt.Errorf("read the caller's token: %w", err)
 	}
-	me, err := windows.GetCurrentProcessToken().GetTokenUser()
-	caller.Same = err == nil && me.User.Sid.String() == caller.User
+	own, err := windows.GetCurrentProcessToken().GetTokenUser()
+	caller.Same = err == nil && own.User.Sid.String() == caller.User
 	return caller, nil
 }
 
-// tokenCaller reads the token of the present thread.
-func tokenCaller() (Caller, error) {
+func me() (Caller, error) {
+	c, err := tokenCaller(windows.GetCurrentProcessToken(), windows.Token(0))
+	if err != nil {
+		return Caller{}, fmt.Errorf("read this process's token: %w", err)
+	}
+	c.Same = true
+	return c, nil
+}
+
+// threadCaller reads the token that the present thread impersonates.
+func threadCaller() (Caller, error) {
 	var token windows.Token
 	if err := windows.OpenThreadToken(windows.CurrentThread(), windows.TOKEN_QUERY, true, &token); err != nil {
 		return Caller{}, err
 	}
 	defer token.Close()
+	return tokenCaller(token, token)
+}
+
+// tokenCaller reads a token. Membership is asked of an impersonation token;
+// 0 stands for the thread's or, where it has none, the process's.
+func tokenCaller(token, member windows.Token) (Caller, error) {
 	user, err := token.GetTokenUser()
 	if err != nil {
 		return Caller{}, err
@@ -108,7 +123,7 @@ func tokenCaller() (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	admin, err := token.IsMember(admins)
+	admin, err := member.IsMember(admins)
 	if err != nil {
 		return Caller{}, err
 	}
