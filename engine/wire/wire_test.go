@@ -59,50 +59,58 @@ func TestUnknownFieldsAreKept(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+// refusal is a body that must not parse. Where want is nil it does.
+type refusal struct {
+	name string
+	t    Type
+	body []byte
+	want error
+}
+
+func refused() []refusal {
 	hash := append([]byte{0x58, 0x20}, make([]byte, 32)...)
 	field := func(key byte, val ...byte) []byte { return append([]byte{0xa1, key}, val...) }
-	for name, c := range map[string]struct {
-		t    Type
-		body []byte
-		want error
-	}{
-		"empty":               {TypeAck, nil, ErrNotCanonical},
-		"not a map":           {TypePing, []byte{0x01}, ErrMalformed},
-		"an array":            {TypePing, []byte{0x81, 0x01}, ErrMalformed},
-		"null":                {TypePing, []byte{0xf6}, ErrMalformed},
-		"zero field present":  {TypePing, field(1, 0x00), ErrMalformed},
-		"key zero":            {TypePing, field(0, 0x01), ErrMalformed},
-		"negative key":        {TypePing, []byte{0xa1, 0x20, 0x01}, nil},
-		"hash missing":        {TypeFindNode, []byte{0xa0}, ErrMalformed},
-		"hash of 31":          {TypeFindNode, append(field(1, 0x58, 31), make([]byte, 31)...), ErrMalformed},
-		"hash of 33":          {TypeFindNode, append(field(1, 0x58, 33), make([]byte, 33)...), ErrMalformed},
-		"hash as text":        {TypeFindNode, append(field(1, 0x78, 32), make([]byte, 32)...), ErrMalformed},
-		"long length":         {TypePing, field(1, 0x18, 0x01), ErrNotCanonical},
-		"nine-byte small int": {TypePing, field(1, 0x1b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), ErrNotCanonical},
-		"float":               {TypePing, field(1, 0xf9, 0x3c, 0x00), ErrNotCanonical},
-		"undefined":           {TypePing, field(1, 0xf7), ErrNotCanonical},
-		"tag":                 {TypePing, field(1, 0xc1, 0x01), ErrNotCanonical},
-		"indefinite":          {TypePing, []byte{0xbf, 0x01, 0x01, 0xff}, ErrNotCanonical},
-		"keys swapped":        {TypeFindNode, append(append([]byte{0xa2, 0x02, 0x01, 0x01}, hash...), 0), ErrNotCanonical},
-		"key twice":           {TypePing, []byte{0xa2, 0x01, 0x01, 0x01, 0x01}, ErrNotCanonical},
-		"bytes after":         {TypeAck, []byte{0xa0, 0x00}, ErrNotCanonical},
-		"bad UTF-8":           {TypeHello, field(3, 0x61, 0xff), ErrNotCanonical},
-		"too deep":            {TypeAck, append(field(9), bytes.Repeat([]byte{0x81}, 12)...), ErrNotCanonical},
-		"array lies":          {TypeNodes, field(1, 0x9a, 0xff, 0xff, 0xff, 0xff), ErrTooLarge},
-		"map lies":            {TypeAck, []byte{0xba, 0xff, 0xff, 0xff, 0xff}, ErrNotCanonical},
-		"bytes lie":           {TypeHello, field(1, 0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), ErrNotCanonical},
-		"ints for bytes":      {TypeHello, field(1, 0x82, 0x01, 0x02), ErrMalformed},
-		"agent of 65":         {TypeHello, append(field(3, 0x78, 65), strings.Repeat("a", 65)...), ErrTooLarge},
-		"41 peers":            {TypeNodes, append(field(1, 0x98, 41), bytes.Repeat([]byte{0x40}, 41)...), ErrTooLarge},
-		"error text of 257":   {TypeError, append(field(2, 0x79, 1, 1), strings.Repeat("a", 257)...), ErrTooLarge},
-		"block with a tail":   {TypeBlock, []byte{0x41, 0, 0}, ErrMalformed},
-		"block as text":       {TypeBlock, []byte{0x61, 'a'}, ErrMalformed},
-		"body above the cap":  {TypePing, make([]byte, 257), ErrTooLarge},
-		"unknown type":        {0x1000, []byte{0xa0}, ErrUnknownType},
-	} {
+	return []refusal{
+		{"empty", TypeAck, nil, ErrNotCanonical},
+		{"not a map", TypePing, []byte{0x01}, ErrMalformed},
+		{"an array", TypePing, []byte{0x81, 0x01}, ErrMalformed},
+		{"null", TypePing, []byte{0xf6}, ErrMalformed},
+		{"zero field present", TypePing, field(1, 0x00), ErrMalformed},
+		{"key zero", TypePing, field(0, 0x01), ErrMalformed},
+		{"negative key", TypePing, []byte{0xa1, 0x20, 0x01}, nil},
+		{"hash missing", TypeFindNode, []byte{0xa0}, ErrMalformed},
+		{"hash of 31", TypeFindNode, append(field(1, 0x58, 31), make([]byte, 31)...), ErrMalformed},
+		{"hash of 33", TypeFindNode, append(field(1, 0x58, 33), make([]byte, 33)...), ErrMalformed},
+		{"hash as text", TypeFindNode, append(field(1, 0x78, 32), make([]byte, 32)...), ErrMalformed},
+		{"long length", TypePing, field(1, 0x18, 0x01), ErrNotCanonical},
+		{"nine-byte small int", TypePing, field(1, 0x1b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), ErrNotCanonical},
+		{"float", TypePing, field(1, 0xf9, 0x3c, 0x00), ErrNotCanonical},
+		{"undefined", TypePing, field(1, 0xf7), ErrNotCanonical},
+		{"tag", TypePing, field(1, 0xc1, 0x01), ErrNotCanonical},
+		{"indefinite", TypePing, []byte{0xbf, 0x01, 0x01, 0xff}, ErrNotCanonical},
+		{"keys swapped", TypeFindNode, append(append([]byte{0xa2, 0x02, 0x01, 0x01}, hash...), 0), ErrNotCanonical},
+		{"key twice", TypePing, []byte{0xa2, 0x01, 0x01, 0x01, 0x01}, ErrNotCanonical},
+		{"bytes after", TypeAck, []byte{0xa0, 0x00}, ErrNotCanonical},
+		{"bad UTF-8", TypeHello, field(3, 0x61, 0xff), ErrNotCanonical},
+		{"too deep", TypeAck, append(field(9), bytes.Repeat([]byte{0x81}, 12)...), ErrNotCanonical},
+		{"array lies", TypeNodes, field(1, 0x9a, 0xff, 0xff, 0xff, 0xff), ErrTooLarge},
+		{"map lies", TypeAck, []byte{0xba, 0xff, 0xff, 0xff, 0xff}, ErrNotCanonical},
+		{"bytes lie", TypeHello, field(1, 0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), ErrNotCanonical},
+		{"ints for bytes", TypeHello, field(1, 0x82, 0x01, 0x02), ErrMalformed},
+		{"agent of 65", TypeHello, append(field(3, 0x78, 65), strings.Repeat("a", 65)...), ErrTooLarge},
+		{"41 peers", TypeNodes, append(field(1, 0x98, 41), bytes.Repeat([]byte{0x40}, 41)...), ErrTooLarge},
+		{"error text of 257", TypeError, append(field(2, 0x79, 1, 1), strings.Repeat("a", 257)...), ErrTooLarge},
+		{"block with a tail", TypeBlock, []byte{0x41, 0, 0}, ErrMalformed},
+		{"block as text", TypeBlock, []byte{0x61, 'a'}, ErrMalformed},
+		{"body above the cap", TypePing, make([]byte, 257), ErrTooLarge},
+		{"unknown type", 0x1000, []byte{0xa0}, ErrUnknownType},
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, c := range refused() {
 		if _, err := Decode(c.t, c.body); !errors.Is(err, c.want) {
-			t.Errorf("%s: got %v, want %v", name, err, c.want)
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
 }
