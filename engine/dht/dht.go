@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,12 @@ type DHT struct {
 	neighbours schedule // of looking at our own neighbourhood
 	changed    bool     // the table, since it was saved
 	lastAnswer time.Time
+	suspects   []suspect // failed while nobody at all answered; oldest first
+}
+
+type suspect struct {
+	id identity.NodeID
+	at time.Time
 }
 
 // New starts a DHT on cfg.Network. Close it.
@@ -159,15 +166,41 @@ func (d *DHT) Failed(id identity.NodeID) {
 	d.failedLocked(id, time.Now())
 }
 
-// networkDown is how long nobody at all has answered before failures stop
-// counting: then it is us, and an emptied table would not help.
-const networkDown = time.Minute
+// networkDown is how long nobody at all has answered before failures count
+// only together with an answer: it may be us who are cut off, and an emptied
+// table would not help then.
+const (
+	networkDown = 10 * time.Second
+	maxSuspects = 256
+)
 
 func (d *DHT) failedLocked(id identity.NodeID, now time.Time) {
-	if now.Sub(d.lastAnswer) < networkDown && d.table.Fail(id) {
+	if now.Sub(d.lastAnswer) < networkDown {
+		d.failLocked(id)
+		return
+	}
+	if len(d.suspects) >= maxSuspects {
+		d.suspects = slices.Delete(d.suspects, 0, 1)
+	}
+	d.suspects = append(d.suspects, suspect{id, now})
+}
+
+func (d *DHT) failLocked(id identity.NodeID) {
+	if d.table.Fail(id) {
 		d.changed = true
 		d.neighbours.reset()
 	}
+}
+
+// clearSuspectsLocked counts, now that somebody answers, the failures just
+// before, and forgets the older ones.
+func (d *DHT) clearSuspectsLocked(now time.Time) {
+	for _, s := range d.suspects {
+		if now.Sub(s.at) < networkDown {
+			d.failLocked(s.id)
+		}
+	}
+	d.suspects = d.suspects[:0]
 }
 
 // answered notes that p answered a request of ours.
@@ -175,6 +208,7 @@ func (d *DHT) answered(p wire.Peer) {
 	now := time.Now()
 	d.mu.Lock()
 	d.lastAnswer = now
+	d.clearSuspectsLocked(now)
 	added := p.Role&wire.RoleServer != 0 && p.Valid(now) == nil && d.table.Add(p, now)
 	if added {
 		d.changed = true

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"math/bits"
 	mrand "math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"altnet/engine/wire"
@@ -17,8 +19,6 @@ const (
 	// rejoinFirst is how soon a node alone tries to join again; the time
 	// doubles up to the refresh interval.
 	rejoinFirst = 5 * time.Second
-	// neighbourWidth is how many neighbours are asked who is new near us.
-	neighbourWidth = 3
 )
 
 // keepWritten writes what the shelf gathered, a moment after it came.
@@ -107,12 +107,28 @@ func (d *DHT) refresh() {
 	}
 	d.mu.Unlock()
 	for _, r := range due {
-		atOnce(r.Peers, d.cfg.Alpha, func(p wire.Peer) {
-			if res := d.exchange(p, wire.FindNode{Target: r.Target}); res.err == nil {
-				d.consider(res.peers)
+		for chunk := range slices.Chunk(r.Peers, refreshWidth) {
+			if d.ctx.Err() != nil {
+				return
 			}
-		})
+			if d.refreshFrom(r.Target, chunk) {
+				break
+			}
+		}
 	}
+}
+
+// refreshFrom asks peers for the neighbourhood of target and reports whether
+// any of them answered.
+func (d *DHT) refreshFrom(target wire.Hash, peers []wire.Peer) bool {
+	var answers atomic.Int32
+	atOnce(peers, len(peers), func(p wire.Peer) {
+		if res := d.exchange(p, wire.FindNode{Target: target}); res.err == nil {
+			answers.Add(1)
+			d.consider(res.peers)
+		}
+	})
+	return answers.Load() > 0
 }
 
 // neighbourhoodLocked asks some of our neighbours for others near us, and one
@@ -120,11 +136,11 @@ func (d *DHT) refresh() {
 func (d *DHT) neighbourhoodLocked() Refresh {
 	near := d.table.Closest(wire.Hash(d.self), d.cfg.K)
 	mrand.Shuffle(len(near), func(i, j int) { near[i], near[j] = near[j], near[i] })
-	r := Refresh{Target: wire.Hash(d.self), Peers: near[:min(neighbourWidth, len(near))]}
+	r := Refresh{Target: wire.Hash(d.self), Peers: near[:min(refreshMost, len(near))]}
 	if len(d.seeds) > 0 {
 		seed := d.seeds[mrand.IntN(len(d.seeds))]
 		if _, known := d.table.Has(seed.ID); !known {
-			r.Peers = append(r.Peers, seed)
+			r.Peers = slices.Insert(r.Peers, 0, seed)
 		}
 	}
 	return r

@@ -10,8 +10,12 @@ import (
 // the refresh interval. An idle network must cost next to nothing.
 const maxQuiet = 3
 
-// refreshWidth is how many peers of a bucket a refresh asks.
-const refreshWidth = 2
+// A refresh asks refreshWidth peers of a bucket, and goes on while nobody
+// answers, up to refreshMost.
+const (
+	refreshWidth = 2
+	refreshMost  = 8
+)
 
 // schedule says when something is to be looked at again: at the base interval
 // while things change, ever more rarely while they do not.
@@ -33,8 +37,8 @@ func (s *schedule) done(now time.Time) {
 	s.quiet = min(s.quiet+1, maxQuiet)
 }
 
-// Refresh is one bucket to refresh: ask Peers, who answered longest ago, for
-// the neighbourhood of Target, a random key of the bucket.
+// Refresh is one bucket to refresh: ask Peers, those who answered longest ago
+// first, for the neighbourhood of Target, a random key of the bucket.
 type Refresh struct {
 	Target wire.Hash
 	Peers  []wire.Peer
@@ -50,7 +54,7 @@ func (t *Table) Due(now time.Time, base time.Duration, random func() [32]byte) [
 		}
 		b.refresh.done(now)
 		r := Refresh{Target: inBucket(t.self, i, random())}
-		for _, e := range b.entries[:min(refreshWidth, len(b.entries))] {
+		for _, e := range b.entries[:min(refreshMost, len(b.entries))] {
 			r.Peers = append(r.Peers, e.peer)
 		}
 		out = append(out, r)
