@@ -55,7 +55,7 @@ func (t *txn) statOrNew(id uint32) *packStat {
 	if st := t.stat(id); st != nil {
 		return st
 	}
-	st := &packStat{end: int64(packHeader)}
+	st := &packStat{end: packHeader}
 	t.stats[id] = st
 	return st
 }

@@ -20,6 +20,8 @@ type FS interface {
 	OpenIndex(name string, opts *bolt.Options) (*bolt.DB, error)
 	Mkdir(name string, perm os.FileMode) error
 	Remove(name string) error
+	Rename(from, to string) error
+	Exists(name string) (bool, error)
 	ReadDir(name string) ([]os.DirEntry, error)
 	// SyncDir makes the names in the folder durable.
 	SyncDir(name string) error
@@ -62,7 +64,16 @@ func (osFS) OpenIndex(name string, opts *bolt.Options) (*bolt.DB, error) {
 
 func (osFS) Mkdir(name string, perm os.FileMode) error  { return os.Mkdir(name, perm) }
 func (osFS) Remove(name string) error                   { return os.Remove(name) }
+func (osFS) Rename(from, to string) error               { return os.Rename(from, to) }
 func (osFS) ReadDir(name string) ([]os.DirEntry, error) { return os.ReadDir(name) }
+
+func (osFS) Exists(name string) (bool, error) {
+	_, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 func (osFS) SyncDir(name string) error {
 	if runtime.GOOS == "windows" {

@@ -124,8 +124,53 @@ func readPackStat(b []byte) packStat {
 	}
 }
 
-// openIndex opens index.db and checks or sets its version.
+const (
+	indexFile = "index.db"
+	indexNew  = "index.new" // index.db until it is whole
+)
+
+// openIndex opens index.db, or makes it.
 func (s *Store) openIndex() error {
+	path := filepath.Join(s.cfg.Dir, indexFile)
+	there, err := s.cfg.FS.Exists(path)
+	if err == nil && !there {
+		err = s.makeIndex(path)
+	}
+	if err == nil {
+		s.db, err = s.openBolt(path)
+	}
+	if err != nil {
+		return fmt.Errorf("open the index: %w", diskError(err))
+	}
+	return s.checkFormat()
+}
+
+// makeIndex makes an empty index beside the place where it belongs and moves
+// it there when it is durable: bbolt cannot open a file whose first pages did
+// not reach the disk.
+func (s *Store) makeIndex(path string) error {
+	temp := filepath.Join(s.cfg.Dir, indexNew)
+	left, err := s.cfg.FS.Exists(temp)
+	if err == nil && left {
+		err = s.cfg.FS.Remove(temp)
+	}
+	if err != nil {
+		return err
+	}
+	db, err := s.openBolt(temp)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Update(makeBuckets), db.Close()); err != nil {
+		return err
+	}
+	if err := s.cfg.FS.Rename(temp, path); err != nil {
+		return err
+	}
+	return s.syncDir(s.cfg.Dir)
+}
+
+func (s *Store) openBolt(path string) (*bolt.DB, error) {
 	opts := &bolt.Options{
 		Timeout:      time.Second, // the folder's lock is ours already
 		FreelistType: bolt.FreelistMapType,
@@ -136,27 +181,30 @@ func (s *Store) openIndex() error {
 	if runtime.GOOS != "windows" { // there the file would grow to this size
 		opts.InitialMmapSize = 256 << 20 // address space, so that growing seldom waits for readers
 	}
-	db, err := s.cfg.FS.OpenIndex(filepath.Join(s.cfg.Dir, "index.db"), opts)
+	db, err := s.cfg.FS.OpenIndex(path, opts)
 	if errors.Is(err, berrors.ErrVersionMismatch) {
-		return ErrNewer
+		return nil, ErrNewer
 	}
-	if err != nil {
-		return fmt.Errorf("open the index: %w", diskError(err))
-	}
-	s.db = db
-	if err := s.checkFormat(); err != nil {
-		return err
-	}
-	return s.syncDir(s.cfg.Dir)
+	return db, err
 }
 
+func makeBuckets(tx *bolt.Tx) error {
+	for _, name := range [][]byte{
+		bucketMeta, bucketIndex, bucketContents, bucketPacks, bucketRoots, bucketLists, bucketLoose, bucketKV,
+	} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketMeta).Put(keyFormat, binary.BigEndian.AppendUint32(nil, formatVersion))
+}
+
+// checkFormat refuses an index of another format.
 func (s *Store) checkFormat() error {
-	fresh := false
-	err := s.db.View(func(tx *bolt.Tx) error {
+	return s.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if meta == nil {
-			fresh = true
-			return nil
+			return errors.New("index.db is not an index of AltNet")
 		}
 		v := meta.Get(keyFormat)
 		if len(v) != 4 {
@@ -167,19 +215,6 @@ func (s *Store) checkFormat() error {
 		}
 		return nil
 	})
-	if err != nil || !fresh {
-		return err
-	}
-	return diskError(s.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{
-			bucketMeta, bucketIndex, bucketContents, bucketPacks, bucketRoots, bucketLists, bucketLoose, bucketKV,
-		} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(bucketMeta).Put(keyFormat, binary.BigEndian.AppendUint32(nil, formatVersion))
-	}))
 }
 
 // lookup finds a block in the index.

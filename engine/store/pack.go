@@ -141,7 +141,7 @@ func (ps *packSet) create() (*pack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a pack: %w", diskError(err))
 	}
-	p := &pack{id: id, path: path, file: f, refs: 1, writers: 1, end: int64(packHeader)}
+	p := &pack{id: id, path: path, file: f, refs: 1, writers: 1, end: packHeader}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.byID[id] = p
