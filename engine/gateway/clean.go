@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"altnet/assets"
+)
+
+// When the reader accepted another owner of a name, every browser on this
+// machine may still hold what the former owner's pages stored under it:
+// cookies, databases, a service worker that answers in the site's stead. A
+// browser shows by a cookie that it was cleared; without it, its first page
+// under the name is one that clears and then sets it. No site's files but the
+// new owner's are ever seen by it afterwards.
+
+const (
+	// cleanCookie holds a mark of the owner for whom the browser was cleared.
+	cleanCookie = "altnet-owner"
+	// wipeGrace keeps a browser without cookies from being cleared for ever.
+	wipeGrace = 10 * time.Second
+	// clearAll is heeded over https and by localhost; the page's script does
+	// the same where it is not.
+	clearAll = `"cache", "cookies", "storage"`
+)
+
+func ownerMark(owner string) string {
+	sum := sha256.Sum256([]byte(owner))
+	return hex.EncodeToString(sum[:8])
+}
+
+// needsCleaning reports whether the browser may hold a former owner's data.
+func (g *Gateway) needsCleaning(r *request, s Site) bool {
+	if !s.OwnerChanged || !isBrowser(r.Request) {
+		return false
+	}
+	mark := ownerMark(s.Owner)
+	for _, c := range r.CookiesNamed(cleanCookie) {
+		if c.Value == mark {
+			return false
+		}
+	}
+	at, ok := g.wiped.Get(r.name)
+	return !ok || time.Since(at) > wipeGrace
+}
+
+// clean shows the page that clears what the browser holds.
+func (g *Gateway) clean(w http.ResponseWriter, r *request, s Site) {
+	t := g.pages.texts(r.Request)
+	v := view{
+		Name: r.name, Title: g.pages.say(t, "cleaning.title", r.name), Lead: g.pages.say(t, "cleaning.lead", r.name),
+		State: g.pages.say(t, "cleaning.continue", r.name), Script: assets.Script("cleaning"),
+		OpenLink: g.withToken(r, tokenClean, cleanCookie, ownerMark(s.Owner)),
+	}
+	w.Header().Set("Clear-Site-Data", clearAll)
+	if err := g.pages.show(w, r.Request, http.StatusOK, "cleaning", v); err != nil {
+		g.log.Error("page not shown", "err", err)
+	}
+}
+
+// markClean notes in the browser that it was cleared. A header that clears in
+// the same answer would take this cookie along, so it comes by the next one.
+func (g *Gateway) markClean(w http.ResponseWriter, r *request, mark string) {
+	if raw, err := hex.DecodeString(mark); err != nil || len(raw) != 8 {
+		return
+	}
+	g.wiped.Add(r.name, time.Now())
+	http.SetCookie(w, &http.Cookie{
+		Name: cleanCookie, Value: mark, Path: "/", MaxAge: 400 * 24 * 3600,
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// isWorker reports whether a browser asks for the script of a service worker.
+func isWorker(r *http.Request) bool { return r.Header.Get("Service-Worker") == "script" }
+
+// retire answers with a worker that removes itself, so that an owner who must
+// not speak for the name any more does not go on answering in the browser.
+func (g *Gateway) retire(w http.ResponseWriter, r *request) {
+	g.pages.head(w.Header(), "text/javascript; charset=utf-8")
+	w.Header().Set("Altnet-Problem", "retired")
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(assets.Script("retire")))
+	}
+}

@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// progressType is what the waiting page's script asks for.
+	progressType = "application/vnd.altnet.progress+json"
+	// pollHold is how long one of its questions is held.
+	pollHold = time.Second
+	// maxWaits bounds the look-ups that go on without a request.
+	maxWaits = 128
+	// outcomeLife is how long a failed look-up waits for the page to ask.
+	outcomeLife = 10 * time.Second
+	// copyLife is how long the local copy is shown after the reader chose it.
+	copyLife = 5 * time.Minute
+)
+
+// waits holds the look-ups that outlive the request which began them: it got
+// the waiting page, whose script asks for the outcome.
+type waits struct {
+	mu      sync.Mutex
+	running map[string]*wait
+	ended   map[string]outcome
+	copies  map[string]time.Time // by owner's name: until when the copy is preferred
+}
+
+// wait is one look-up.
+type wait struct {
+	done chan struct{} // closed at the end; then f and err are set
+	f    *found
+	err  error
+
+	mu    sync.Mutex
+	over  bool // ended
+	alone bool // nobody will take f
+	free  func()
+}
+
+type outcome struct {
+	err   error
+	until time.Time
+}
+
+func newWaits() *waits {
+	return &waits{running: map[string]*wait{}, ended: map[string]outcome{}, copies: map[string]time.Time{}}
+}
+
+// find returns the look-up under way for a page, or how it failed just now.
+func (ws *waits) find(key string, now time.Time) (*wait, error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if e, ok := ws.ended[key]; ok {
+		delete(ws.ended, key)
+		if now.Before(e.until) {
+			return nil, e.err
+		}
+	}
+	return ws.running[key], nil
+}
+
+// leave keeps a look-up going without its request. False where there are too
+// many already.
+func (ws *waits) leave(key string, w *wait) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if _, ok := ws.running[key]; !ok && len(ws.running) >= maxWaits {
+		return false
+	}
+	ws.running[key] = w
+	return true
+}
+
+// end notes how a look-up that was left alone came out.
+func (ws *waits) end(key string, w *wait, now time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.running[key] == w {
+		delete(ws.running, key)
+	}
+	for k, e := range ws.ended {
+		if !now.Before(e.until) {
+			delete(ws.ended, k)
+		}
+	}
+	if w.err != nil && len(ws.ended) < maxWaits {
+		ws.ended[key] = outcome{w.err, now.Add(outcomeLife)}
+	}
+}
+
+func (ws *waits) preferCopy(name string, now time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for k, until := range ws.copies {
+		if !now.Before(until) {
+			delete(ws.copies, k)
+		}
+	}
+	ws.copies[name] = now.Add(copyLife)
+}
+
+func (ws *waits) prefersCopy(name string, now time.Time) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	until, ok := ws.copies[name]
+	return ok && now.Before(until)
+}
+
+func waitKey(r *request) string { return r.name + "\x00" + r.URL.Path }
+
+// await looks a page up for as long as a reader looks at nothing, then leaves
+// the look-up running and reports waiting.
+func (g *Gateway) await(r *request) (f *found, waiting bool, err error) {
+	key := waitKey(r)
+	running, err := g.waits.find(key, time.Now())
+	if err != nil {
+		return nil, false, err
+	}
+	if running != nil {
+		return nil, true, nil
+	}
+	w := g.begin(key, r)
+	clock := time.NewTimer(g.cfg.WaitAfter)
+	defer clock.Stop()
+	select {
+	case <-w.done:
+		return g.take(w, r)
+	case <-clock.C:
+	case <-r.Context().Done():
+	}
+	return g.abandon(key, w, r)
+}
+
+// take hands the outcome to the request, whose end then ends its reading.
+func (g *Gateway) take(w *wait, r *request) (*found, bool, error) {
+	context.AfterFunc(r.Context(), w.free)
+	return w.f, false, w.err
+}
+
+func (g *Gateway) abandon(key string, w *wait, r *request) (*found, bool, error) {
+	w.mu.Lock()
+	if w.over {
+		w.mu.Unlock()
+		<-w.done
+		return g.take(w, r)
+	}
+	w.alone = true
+	w.mu.Unlock()
+	if !g.waits.leave(key, w) {
+		w.free()
+		return nil, false, &Problem{Kind: kindBusy, Name: r.name}
+	}
+	select {
+	case <-w.done: // it ended in between and did not find itself in the list
+		g.waits.end(key, w, time.Now())
+	default:
+	}
+	return nil, true, nil
+}
+
+// begin starts a look-up that does not depend on the request.
+func (g *Gateway) begin(key string, r *request) *wait {
+	ctx, settle, cancel := g.patience(g.base)
+	w := &wait{done: make(chan struct{}), free: cancel}
+	name, path := r.name, r.URL.Path
+	g.running.Go(func() {
+		w.f, w.err = g.lookup(ctx, name, path, true)
+		settle()
+		if w.err != nil {
+			w.err = asProblem(ctx, w.err, name)
+		}
+		w.mu.Lock()
+		w.over = true
+		alone := w.alone
+		w.mu.Unlock()
+		close(w.done)
+		if alone {
+			if w.f != nil {
+				w.f.Close()
+			}
+			cancel()
+			g.waits.end(key, w, time.Now())
+		}
+	})
+	return w
+}
+
+// progress answers the waiting page's script. Asking with its token proves
+// that the page is shown in a tab of its own, which opens the site.
+func (g *Gateway) progress(w http.ResponseWriter, r *request) {
+	w.Header().Set("Content-Type", progressType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if !g.tokens.valid(tokenOpen, ownerName(r.name), r.Header.Get("Altnet-Open"), time.Now()) {
+		// Shown before a restart, or for more than an hour: load it again.
+		writeJSON(w, progressReply{Ready: true})
+		return
+	}
+	g.opened(r.name)
+	running, ready := g.join(r)
+	if !ready {
+		clock := time.NewTimer(pollHold)
+		defer clock.Stop()
+		select {
+		case <-running.done:
+			ready = true
+		case <-clock.C:
+		case <-r.Context().Done():
+		}
+	}
+	p := g.cfg.Progress(r.name)
+	writeJSON(w, progressReply{Ready: ready, Text: g.pages.state(g.pages.texts(r.Request), p), Done: p.Done, Total: p.Total, Peers: p.Peers})
+}
+
+// join finds the look-up of a page or begins one. ready: the page need not wait.
+func (g *Gateway) join(r *request) (running *wait, ready bool) {
+	key := waitKey(r)
+	g.waits.mu.Lock()
+	_, failed := g.waits.ended[key]
+	running = g.waits.running[key]
+	g.waits.mu.Unlock()
+	if failed {
+		return nil, true
+	}
+	if running != nil {
+		return running, false
+	}
+	running = g.begin(key, r)
+	if f, waiting, _ := g.abandon(key, running, r); !waiting {
+		if f != nil {
+			f.Close()
+		}
+		return nil, true
+	}
+	return running, false
+}
+
+type progressReply struct {
+	Ready bool   `json:"ready"`
+	Text  string `json:"text"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+	Peers int    `json:"peers"`
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	_ = json.NewEncoder(w).Encode(v) // the browser went away
+}
