@@ -117,6 +117,19 @@ func TestGateBoundsWork(t *testing.T) {
 	}
 }
 
+// A group that brings good claims is not stopped by its own budget.
+func TestGateRefundsGoodWork(t *testing.T) {
+	g := newGate(func(*Record) error { return nil })
+	o := newOwner(1)
+	for i := range uint64(3 * gateGroupBurst) {
+		r := o.fields(t, "pg", testNow)
+		r.Claim.Nonce = i
+		if err := g.Admit(&r, "10.0.0.0/24", testNow); err != nil {
+			t.Fatalf("good claim %d: %v", i, err)
+		}
+	}
+}
+
 func BenchmarkCheckWork(b *testing.B) {
 	r := newOwner(1).site(b, "pg", time.Now())
 	for b.Loop() {

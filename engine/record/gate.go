@@ -62,29 +62,39 @@ func (g *Gate) Admit(r *Record, group string, now time.Time) error {
 	if _, ok := g.proven.Get(input); ok {
 		return nil
 	}
-	if !g.spend(group, now) {
+	refund, ok := g.spend(group, now)
+	if !ok {
 		return ErrBusy
 	}
 	if err := g.work(r); err != nil {
 		return err
 	}
+	refund()
 	g.proven.Add(input, struct{}{})
 	return nil
 }
 
 // spend takes one check from both budgets. The node's own questions ("") pay
-// into neither.
-func (g *Gate) spend(group string, now time.Time) bool {
+// into neither. A claim that proves good is refunded to its group, which paid
+// far more for the work; the common budget bounds the processor time.
+func (g *Gate) spend(group string, now time.Time) (refund func(), ok bool) {
+	nothing := func() {}
 	switch group {
 	case "":
-		return true
+		return nothing, true
 	case AnyGroup:
-		return g.all.AllowN(now, 1)
+		return nothing, g.all.AllowN(now, 1)
 	}
-	l, ok := g.groups.Get(group)
-	if !ok {
+	l, known := g.groups.Get(group)
+	if !known {
 		l = rate.NewLimiter(gateGroupRate, gateGroupBurst)
 		g.groups.Add(group, l)
 	}
-	return l.AllowN(now, 1) && g.all.AllowN(now, 1)
+	res := l.ReserveN(now, 1)
+	refund = func() { res.CancelAt(now) }
+	if !res.OK() || res.DelayFrom(now) > 0 {
+		refund()
+		return nothing, false
+	}
+	return refund, g.all.AllowN(now, 1)
 }
