@@ -15,6 +15,8 @@ type FetchOptions struct {
 	// First and Count are a range of the distinct blocks in canonical
 	// preorder; Count 0 is to the end. Tree nodes are fetched in any case.
 	First, Count uint64
+	// From are peers to ask beside those that are found.
+	From []wire.Peer
 	// MaxBytes refuses a site whose range has more. 0: no limit.
 	MaxBytes uint64
 	// Progress may be nil. It is called from one goroutine at a time.
@@ -34,9 +36,12 @@ type FetchProgress struct {
 type Fetched struct {
 	Blocks []wire.Hash // all distinct blocks of the site, in canonical preorder
 	Bytes  uint64      // of those
-	First  uint64      // the range that is here now, beside all nodes
-	Count  uint64
-	New    uint64 // bytes that came from peers
+
+	First      uint64 // the range that is here now, beside all nodes
+	Count      uint64
+	RangeBytes uint64
+
+	New uint64 // bytes that came from peers
 }
 
 // Fetch makes the blocks of a site durable here, from all its holders at once.
@@ -80,9 +85,11 @@ type fetch struct {
 
 func (t *fetch) run(ctx context.Context) (Fetched, error) {
 	t.s = t.f.newSwarm(ctx, t.root, t.f.slots)
-	t.s.ctx, t.s.cancel = context.WithCancel(ctx)
 	t.s.arrived, t.s.settled, t.s.stored = t.expand, t.settled, t.stored
 	defer t.s.stop()
+	for _, p := range t.opts.From {
+		t.s.join(p, false)
+	}
 	top := place{Link: Link{Kind: KindRoot, Hash: t.root}}
 	if err := t.stage(ctx, func() error { return t.admit(ctx, []place{top}) }); err != nil {
 		return Fetched{}, err
@@ -297,6 +304,9 @@ func (t *fetch) survey(ctx context.Context) (Fetched, []*item, error) {
 	out.Count = total - out.First
 	if t.opts.Count > 0 {
 		out.Count = min(t.opts.Count, out.Count)
+	}
+	for _, it := range all[out.First : out.First+out.Count] {
+		out.RangeBytes += uint64(it.length)
 	}
 	wanted, err := t.selectRange(all, out)
 	return out, wanted, err

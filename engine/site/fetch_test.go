@@ -253,7 +253,7 @@ func TestRemoteColdPageTakesOneRoundTrip(t *testing.T) {
 		n.rtt = 100 * time.Millisecond
 		p := n.add(store, true)
 		here := newMemStore()
-		fsys := open(t, sum.Root, NewRemote(here, n.fetcher(here, nil), sum.Root))
+		fsys := open(t, sum.Root, remote(t, here, n.fetcher(here, nil), sum.Root))
 		for _, name := range []string{"many/file-0777.txt", "a/b/c/deep.txt", "chunk1.bin"} {
 			start := time.Now()
 			got, err := fs.ReadFile(fsys, name)
@@ -288,7 +288,7 @@ func TestRemoteReadersShare(t *testing.T) {
 		n.rtt = 100 * time.Millisecond
 		p := n.add(store, true)
 		here := newMemStore()
-		fsys := open(t, sum.Root, NewRemote(here, n.fetcher(here, nil), sum.Root))
+		fsys := open(t, sum.Root, remote(t, here, n.fetcher(here, nil), sum.Root))
 		done := make(chan error)
 		for range 20 {
 			go func() {
@@ -320,7 +320,7 @@ func TestRemoteFallsBack(t *testing.T) {
 		liar.lie = func(b []byte) []byte { b[0] ^= 1; return b }
 		n.add(store, true)
 		here := newMemStore()
-		fsys := open(t, sum.Root, NewRemote(here, n.fetcher(here, nil), sum.Root))
+		fsys := open(t, sum.Root, remote(t, here, n.fetcher(here, nil), sum.Root))
 		for _, name := range []string{"index.html", "big.bin", "many/file-0001.txt"} {
 			start := time.Now()
 			got, err := fs.ReadFile(fsys, name)
@@ -339,7 +339,7 @@ func TestRemoteMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNet(t)
 		here := newMemStore()
-		fsys := open(t, sum.Root, NewRemote(here, n.fetcher(here, nil), sum.Root))
+		fsys := open(t, sum.Root, remote(t, here, n.fetcher(here, nil), sum.Root))
 		_, err := fs.ReadFile(fsys, "index.html")
 		if !errors.Is(err, ErrMissing) || errors.Is(err, fs.ErrNotExist) {
 			t.Fatalf("nobody has it: %v", err)
@@ -351,4 +351,10 @@ func TestRemoteMissing(t *testing.T) {
 			t.Fatalf("slow holder: %v", err)
 		}
 	})
+}
+
+func remote(t *testing.T, here *memStore, f *Fetcher, root wire.Hash) *Remote {
+	r := NewRemote(here, f, root)
+	t.Cleanup(func() { r.Close() })
+	return r
 }

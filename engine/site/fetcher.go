@@ -30,8 +30,9 @@ type FetcherConfig struct {
 	Open func(ctx context.Context, p wire.Peer, request wire.Message) (Stream, error)
 	// Blocks is what is here already, and what came through a flushed sink.
 	Blocks Blocks
-	// NewSink is called for each fetch and each Remote.
-	NewSink func() Sink
+	// NewSink is called for each fetch and each Remote, with the content root
+	// that the blocks belong to. One that is an io.Closer is closed at the end.
+	NewSink func(root wire.Hash) Sink
 	// Refuse holds for blocks that must not be fetched (the blocklist).
 	Refuse func(wire.Hash) bool
 	// Liar is told of a peer that lied. May be nil.

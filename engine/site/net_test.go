@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -48,10 +47,10 @@ func (s *testStream) ReadBlock(buf []byte) ([]byte, bool, error) {
 	switch m := m.(type) {
 	case wire.Block:
 		return append(buf[:0], m.Data...), true, nil
-	case wire.Error:
-		return nil, false, fmt.Errorf("peer: %s", m.Text)
+	case wire.Missing:
+		return nil, false, nil
 	}
-	return nil, false, nil
+	return nil, false, &wire.OtherError{Message: m}
 }
 
 func (s *testStream) Write(m wire.Message) error {
@@ -191,7 +190,7 @@ func (n *testNet) open(ctx context.Context, to wire.Peer, m wire.Message) (Strea
 
 // fetcher returns a Fetcher into the store.
 func (n *testNet) fetcher(store *memStore, change func(*FetcherConfig)) *Fetcher {
-	cfg := FetcherConfig{Find: n.find, Open: n.open, Blocks: store, NewSink: func() Sink { return store },
+	cfg := FetcherConfig{Find: n.find, Open: n.open, Blocks: store, NewSink: func(wire.Hash) Sink { return store },
 		Liar: func(p wire.Peer, _ error) {
 			n.mu.Lock()
 			defer n.mu.Unlock()

@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"altnet/engine/wire"
 )
+
+// errNoPath: a holder that cannot follow the path to its end.
+var errNoPath = errors.New("peer does not have the whole path")
 
 const (
 	pathLimit  = 2 << 20  // bytes of a file that are asked for with its path
@@ -119,7 +121,7 @@ func (h *holder) before(other *holder) bool {
 
 // askPath asks one holder for a path. Silence ends it.
 func (r *Remote) askPath(h *holder, pf *pathFetch) error {
-	ctx, cancel := context.WithCancel(r.f.ctx)
+	ctx, cancel := context.WithCancel(r.s.ctx)
 	defer cancel()
 	silence := time.AfterFunc(2*r.f.cfg.HedgeAfter, cancel)
 	defer silence.Stop()
@@ -164,14 +166,14 @@ func (p *pathReader) run(st Stream, heard func()) error {
 		}
 		start := len(p.buf)
 		data, ok, err := st.ReadBlock(p.buf[start:start])
-		if errors.Is(err, io.EOF) {
+		if other, is := errors.AsType[*wire.OtherError](err); is && other.Message.Type() == wire.TypeEnd {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("read block: %w", err)
 		}
 		if !ok {
-			return nil
+			return errNoPath
 		}
 		heard()
 		if p.total += len(data); p.total > pathMost {

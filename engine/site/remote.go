@@ -12,13 +12,14 @@ import (
 // not here is fetched, verified, stored and returned. Readers who want the same
 // block share one request. Opened through an FS, the first miss under a path
 // asks one holder for all that the path needs, so that a cold page takes one
-// round trip. A Remote needs no closing: it holds goroutines only while it is
-// waited for.
+// round trip. It holds goroutines only while blocks are on their way. Close it
+// when the site is not read any more.
 type Remote struct {
 	f     *Fetcher
 	local Blocks
 	s     *swarm
 	paths map[string]*pathFetch // under the swarm's lock
+	close sync.Once
 }
 
 // NewRemote returns the Blocks of one site. local is asked first; it sees what
@@ -27,6 +28,12 @@ func NewRemote(local Blocks, f *Fetcher, root wire.Hash) *Remote {
 	r := &Remote{f: f, local: local, s: f.newSwarm(f.ctx, root, f.quick), paths: map[string]*pathFetch{}}
 	r.s.flush = true
 	return r
+}
+
+// Close ends what is on its way, whose readers get ErrClosed.
+func (r *Remote) Close() error {
+	r.close.Do(r.s.stop)
+	return nil
 }
 
 // Get implements Blocks.
@@ -54,7 +61,7 @@ func (r *Remote) want(h wire.Hash) (*item, error) {
 		r.s.queueLocked(it)
 		r.s.goLocked()
 	}
-	return it, r.f.ctx.Err()
+	return it, nil
 }
 
 // itemLocked returns the item of a block, which is neither queued nor asked
@@ -74,7 +81,7 @@ func (r *Remote) await(ctx context.Context, it *item, buf []byte) ([]byte, error
 	case <-it.ready:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("fetch block %s: %w", it.hash, ctx.Err())
-	case <-r.f.ctx.Done():
+	case <-r.s.ctx.Done():
 		return nil, fmt.Errorf("fetch block %s: %w", it.hash, ErrClosed)
 	}
 	if it.err != nil {
@@ -85,7 +92,7 @@ func (r *Remote) await(ctx context.Context, it *item, buf []byte) ([]byte, error
 
 // Prefetch asks for blocks that will be wanted soon. It does not wait.
 func (r *Remote) Prefetch(hashes []wire.Hash) {
-	has, err := r.s.hasMany(r.f.ctx, hashes)
+	has, err := r.s.hasMany(r.s.ctx, hashes)
 	if err != nil {
 		return
 	}

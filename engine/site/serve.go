@@ -15,9 +15,9 @@ import (
 // Stream is one exchange with a peer: a request and what answers it.
 type Stream interface {
 	Read() (wire.Message, error)
-	// ReadBlock reads the next frame of an answer. ok is true for a Block,
-	// whose bytes lie in buf where it is big enough, and false for the Missing
-	// or End that stands in its place. An Error frame is an error.
+	// ReadBlock reads a Block, whose bytes lie in buf where it is big enough,
+	// or the Missing in its place, for which ok is false. Any other message is
+	// an error; End is a *wire.OtherError.
 	ReadBlock(buf []byte) (data []byte, ok bool, err error)
 	Write(wire.Message) error
 	WriteBlock(data []byte) error

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -104,19 +105,23 @@ const (
 )
 
 func (f *Fetcher) newSwarm(ctx context.Context, root wire.Hash, slots chan struct{}) *swarm {
-	s := &swarm{f: f, root: root, slots: slots, sink: f.cfg.NewSink(), items: map[wire.Hash]*item{},
+	s := &swarm{f: f, root: root, slots: slots, sink: f.cfg.NewSink(root), items: map[wire.Hash]*item{},
 		holders: map[identity.NodeID]*holder{}, live: map[*request]struct{}{}}
 	s.quiet.L = &s.mu
 	s.base = ctx
-	s.ctx, s.cancel = ctx, func() {}
+	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.arrived = func([]place, []byte) error { return nil }
 	s.settled = func(*item, error) {}
 	s.stored = func(int, int) {}
 	return s
 }
 
-// start runs fn in a goroutine that stop and the Fetcher's Close wait for.
+// start runs fn in a goroutine that stop and the Fetcher's Close wait for. It
+// is called with the lock, so that none starts once stop waits.
 func (s *swarm) start(fn func()) bool {
+	if s.ctx.Err() != nil {
+		return false
+	}
 	s.wg.Add(1)
 	if s.f.start(func() { defer s.wg.Done(); fn() }) {
 		return true
@@ -170,7 +175,8 @@ func (s *swarm) abortLocked() {
 	}
 }
 
-// stop ends asking, lets what has come be stored and waits for all of it.
+// stop ends asking, lets what has come be stored, waits for all of it and
+// closes the sink. It is called once.
 func (s *swarm) stop() {
 	s.cancel()
 	s.mu.Lock()
@@ -180,6 +186,9 @@ func (s *swarm) stop() {
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
+	if c, ok := s.sink.(io.Closer); ok {
+		_ = c.Close()
+	}
 }
 
 // addLocked queues an item.
