@@ -55,7 +55,7 @@ func samples(t testing.TB) []Message {
 		GetProviders{Root: sampleHash(0x33)},
 		Providers{Providers: []Provider{{Peer: peer, Full: true, Expires: sampleTime}, {Peer: other}}, Peers: [][]byte{other}},
 		AddProvider{Root: sampleHash(0x33), Peer: peer, Full: true, TTL: 172800},
-		GetBlocks{Hashes: []Hash{sampleHash(0x44), sampleHash(0x55)}},
+		GetBlocks{Root: sampleHash(0x33), Hashes: []Hash{sampleHash(0x44), sampleHash(0x55)}},
 		Block{Data: []byte("a block")}, Block{Data: []byte{}}, Missing{},
 		GetPath{Root: sampleHash(0x33), Path: "docs/index.html", Offset: 262144, Limit: 1 << 20},
 		End{Complete: true}, End{},
