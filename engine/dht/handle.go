@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"altnet/engine/identity"
@@ -136,6 +135,7 @@ func (d *DHT) keepRecord(src source, m wire.PutRecord, info RecordInfo, now time
 	v, err := d.records.put(m.Key, m.Value, info, src, now)
 	alone := len(d.records.slots[m.Key]) == 1
 	d.mu.Unlock()
+	defer d.relieve()
 	switch {
 	case errors.Is(err, ErrQuota):
 		return busy(err.Error(), time.Hour), nil
@@ -167,6 +167,7 @@ func (d *DHT) storeProvider(from wire.Peer, src source, m wire.AddProvider) (wir
 	if err != nil || p.ID != from.ID || p.Valid(now) != nil {
 		return refuse("not a valid record of the peer that sent it"), nil
 	}
+	defer d.relieve()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.farLocked(m.Root) {
@@ -182,13 +183,21 @@ func (d *DHT) storeProvider(from wire.Peer, src source, m wire.AddProvider) (wir
 	return wire.Ack{}, nil
 }
 
-// farLocked reports whether we know 2K peers closer to key than we are: then
-// nobody will look for it here, and only a hoarder would bring it.
+// farFactor, in units of K, is how many nodes may be closer to a key than we
+// are before we refuse to store under it. Lookups miss a few, and the estimate
+// of the network's size is rough.
+const farFactor = 3
+
+// farLocked reports whether so many nodes are closer to key that nobody will
+// look for it here, and only a hoarder would bring it: at least K that we
+// know, and by the size of the network farFactor times as many.
 func (d *DHT) farLocked(key wire.Hash) bool {
-	near := d.table.closest(key, 2*d.cfg.K)
-	return len(near) == 2*d.cfg.K && !slices.ContainsFunc(near, func(e *entry) bool {
-		return compareDistance(key, d.self, e.peer.ID) < 0
-	})
+	near := d.table.closest(key, d.cfg.K)
+	if len(near) < d.cfg.K || compareDistance(key, d.self, near[len(near)-1].peer.ID) < 0 {
+		return false
+	}
+	expected := fraction(key, d.self) * float64(d.table.EstimateSize())
+	return expected > float64(farFactor*d.cfg.K)
 }
 
 func refuse(text string) wire.Error { return wire.Error{Code: wire.CodeRefused, Text: text} }

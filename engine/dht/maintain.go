@@ -38,6 +38,16 @@ func (d *DHT) keepWritten() {
 	}
 }
 
+// relieve writes at once what has piled up, at the cost of whoever piles.
+func (d *DHT) relieve() {
+	if !d.shelf.full() {
+		return
+	}
+	if err := d.shelf.flush(); err != nil {
+		d.log.Error("the DHT's holdings are not saved", "err", err)
+	}
+}
+
 // pause waits for t, or returns false at Close.
 func (d *DHT) pause(t time.Duration) bool {
 	timer := time.NewTimer(t)

@@ -73,7 +73,7 @@ func (s *Memory) Range(prefix []byte, visit func(key, value []byte) bool) error 
 	return nil
 }
 
-// maxDirty bounds the writes a shelf holds back.
+// maxDirty is how many writes a shelf holds back before it is full.
 const maxDirty = 4096
 
 // shelf gathers writes to a Store, so that a burst of announcements costs one
@@ -107,9 +107,8 @@ func (s *shelf) get(key string) ([]byte, error) {
 	return s.store.Get([]byte(key))
 }
 
-// set holds value for key; nil deletes. It reports whether the shelf is so
-// full that the caller should flush before it goes on.
-func (s *shelf) set(key string, value []byte) (full bool) {
+// set holds value for key; nil deletes.
+func (s *shelf) set(key string, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty[key] = value
@@ -117,6 +116,13 @@ func (s *shelf) set(key string, value []byte) (full bool) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// full reports whether so much is held back that it should be flushed before
+// more comes.
+func (s *shelf) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return len(s.dirty) >= maxDirty
 }
 
