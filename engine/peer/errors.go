@@ -50,6 +50,9 @@ func (e *RemoteError) Error() string {
 	return fmt.Sprintf("%v (%s): %s", e.Unwrap(), e.From.Short(), e.Text)
 }
 
+// Remote tells the DHT that the peer is there: it replied, if with an error.
+func (e *RemoteError) Remote() bool { return true }
+
 // Unwrap returns the sentinel of the code; an unknown code is ErrInternal.
 func (e *RemoteError) Unwrap() error {
 	switch e.Code {
