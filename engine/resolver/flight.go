@@ -179,6 +179,7 @@ func (f *flight) decide(last bool) (Resolution, error) {
 		Network: f.r.cfg.Network, Name: f.name, Votes: votes, Known: known, Pin: pin, Policy: f.r.cfg.Policy(), Now: now,
 	})}
 	res.Pinned = !pin.IsZero() && pin == res.Owner
+	res.Replaced = res.Pinned && f.r.memory.replaced(f.name)
 	if res.Verdict == record.OwnerChanged {
 		res.Old = pin
 	}

@@ -30,9 +30,11 @@ type memory struct {
 
 // entry is what is remembered of a human name.
 type entry struct {
-	Pin    string   `json:"pin,omitempty"` // root key in hex
-	Since  int64    `json:"since,omitempty"`
-	Owners []string `json:"owners,omitempty"` // root keys, in the order they were seen
+	Pin   string `json:"pin,omitempty"` // root key in hex
+	Since int64  `json:"since,omitempty"`
+	// Replaced says that another owner was trusted before.
+	Replaced bool     `json:"replaced,omitempty"`
+	Owners   []string `json:"owners,omitempty"` // root keys, in the order they were seen
 }
 
 func nameSlot(label string) []byte { return append([]byte("n"), label...) }
@@ -71,6 +73,16 @@ func (m *memory) recall(name record.Name) (known []record.Record, pin identity.P
 		}
 	}
 	return known, pin, nil
+}
+
+// replaced reports whether the owner trusted for a name took the place of
+// another.
+func (m *memory) replaced(name record.Name) bool {
+	if name.IsKey() {
+		return false
+	}
+	e, err := m.entry(name.Label)
+	return err == nil && e.Replaced
 }
 
 // newest reads the record in a slot. One that no longer parses is worth
@@ -173,6 +185,7 @@ func (m *memory) pinFirst(ctx context.Context, label string, owner identity.Publ
 }
 
 func (m *memory) pinLocked(ctx context.Context, label string, e entry, owner identity.PublicKey, now time.Time) error {
+	e.Replaced = e.Replaced || e.Pin != ""
 	e.Pin, e.Since = owner.String(), now.UnixMilli()
 	e.add(e.Pin)
 	return m.putEntry(ctx, label, e)

@@ -118,6 +118,8 @@ type Resolution struct {
 	Pinned bool               // the owner is the one this node trusts for the name
 	Old    identity.PublicKey // with ErrOwnerChanged: the owner trusted so far
 	At     time.Time          // when the network was asked
+	// Replaced says that the owner was accepted in place of another one.
+	Replaced bool
 }
 
 // maxCached bounds the resolutions and offers kept in memory.
@@ -181,6 +183,20 @@ func (r *Resolver) Resolve(ctx context.Context, host string) (Resolution, error)
 		return res, fmt.Errorf("%s: %w", name.Host(r.cfg.TLD), err)
 	}
 	return res, nil
+}
+
+// Known returns what host stood for when it was last seen, without asking
+// anybody. It is false where that is nothing to show.
+func (r *Resolver) Known(host string) (Resolution, bool) {
+	name, err := record.ParseName(host, r.cfg.TLD)
+	if err != nil {
+		return Resolution{}, false
+	}
+	owned := name
+	owned.Sub = ""
+	res, err := newFlight(r, owned).decide(false)
+	res.Name, res.Stale = name, true
+	return res, err == nil
 }
 
 func (r *Resolver) resolve(ctx context.Context, name record.Name) (Resolution, error) {

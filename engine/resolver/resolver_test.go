@@ -468,7 +468,10 @@ func TestBogusClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var liars []node
 		for i := range 60 {
-			bogus := sign(t, 2, begin, func(r *record.Record) { r.Claim = &record.Claim{Epoch: record.EpochAt(begin), Nonce: uint64(1e6 + i)}; r.Seq += uint64(i) })
+			bogus := sign(t, 2, begin, func(r *record.Record) {
+				r.Claim = &record.Claim{Epoch: record.EpochAt(begin), Nonce: uint64(1e6 + i)}
+				r.Seq += uint64(i)
+			})
 			if bogus.CheckWork() != nil {
 				liars = append(liars, node{group: "8.8.8.8:1", records: []record.Record{bogus}})
 			}
