@@ -203,16 +203,6 @@ func (p Provider) MarshalCBOR() ([]byte, error) { return encodeFields((*plainPro
 // UnmarshalCBOR decodes a provider from canonical CBOR.
 func (p *Provider) UnmarshalCBOR(b []byte) error { return decodeFields(b, (*plainProvider)(p)) }
 
-// UnmarshalBinary sets the hash from exactly 32 bytes. Without it CBOR
-// decoding would cut or pad a byte string of another length.
-func (h *Hash) UnmarshalBinary(b []byte) error {
-	if len(b) != len(h) {
-		return fmt.Errorf("hash of %d bytes: %w", len(b), ErrMalformed)
-	}
-	copy(h[:], b)
-	return nil
-}
-
 // cleanText cuts the texts for people to what the protocol allows: an error
 // that says too much must still arrive.
 func cleanText(m Message) Message {

@@ -191,7 +191,7 @@ type AddProvider struct {
 type GetBlocks struct {
 	Extra `cbor:"-"`
 
-	Hashes []Hash `cbor:"1,keyasint,omitempty"`
+	Hashes Hashes `cbor:"1,keyasint,omitzero"`
 	Root   Hash   `cbor:"2,keyasint"`
 }
 
