@@ -5,24 +5,198 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
 
-	"altnet/engine/control"
+	"altnet/engine/dht"
+	"altnet/engine/identity"
+	"altnet/engine/peer"
+	"altnet/engine/record"
+	"altnet/engine/replica"
+	"altnet/engine/resolver"
+	"altnet/engine/site"
+	"altnet/engine/store"
+	"altnet/engine/wire"
 )
 
 // Engine is a running node. It implements control.Control.
 type Engine struct {
-	control.Control // replaced method by method as the parts land
-	cfg             Config
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	network [32]byte
+	key     identity.Key
+
+	store  *store.Store
+	host   *peer.Host
+	dht    *dht.DHT
+	swarm  *site.Fetcher
+	keeper *replica.Keeper
+	names  *resolver.Resolver
+	gate   *record.Gate
+	rules  *rules
+	sites  *sites
+	opened *openSites
+	doors  doors
+	events hub
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	close  sync.Once
+
+	mu     sync.Mutex
+	online bool
 }
 
 // Open opens the store and the keys, binds every address and joins the
 // network. It returns store.ErrLocked where another node has the folder.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	return nil, errors.New("the engine is being assembled")
+	cfg = cfg.withDefaults()
+	e := &Engine{
+		cfg: cfg, log: cfg.Log, started: time.Now(), gate: record.NewGate(),
+		network: record.NetworkID(cfg.Network), rules: newRules(cfg.Data),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := e.open(ctx); err != nil {
+		e.Close()
+		return nil, err
+	}
+	e.wg.Go(e.join)
+	e.wg.Go(e.keepAnnounced)
+	e.wg.Go(e.watchStatus)
+	return e, nil
+}
+
+// open builds the parts from the disk upwards. What is built when one of them
+// fails, Close takes down.
+func (e *Engine) open(ctx context.Context) (err error) {
+	if err := e.rules.check(); err != nil {
+		return err
+	}
+	if e.store, err = store.Open(store.Config{
+		Dir: e.cfg.Data, Budget: e.cfg.StoreBudget, NoSync: e.cfg.NoSync, Log: e.log,
+	}); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	if e.key, _, err = identity.LoadOrCreate(e.cfg.Keys); err != nil {
+		return fmt.Errorf("load the node key: %w", err)
+	}
+	e.sites = newSites(e.store)
+	e.online = e.wantsOnline()
+	if err := e.openNetwork(ctx); err != nil {
+		return err
+	}
+	e.openSites()
+	e.handle()
+	if err := e.openDoors(ctx); err != nil {
+		return err
+	}
+	e.host.SetOnline(e.online)
+	e.host.Start()
+	return nil
+}
+
+// openNetwork binds the listeners and makes the host and the DHT.
+func (e *Engine) openNetwork(ctx context.Context) (err error) {
+	listeners, port, err := e.listen(ctx)
+	if err != nil {
+		return err
+	}
+	announce, err := announced(e.cfg.Announce)
+	if err != nil {
+		return err
+	}
+	role := wire.Role(0)
+	if port != 0 {
+		role |= wire.RoleServer
+		if !e.cfg.NoVolunteer {
+			role |= wire.RoleVolunteer
+		}
+	}
+	e.host, err = peer.New(peer.Config{
+		Self: wire.Self{Key: e.key}, NetworkID: e.network, NetworkSecret: e.cfg.NetworkSecret,
+		Agent: "altnet/" + e.cfg.Version, Role: role, Listen: listeners, ListenPort: port,
+		Announce: announce, Public: e.cfg.Public, Dial: e.cfg.DialFunc, Log: e.log,
+	})
+	if err != nil {
+		for _, l := range listeners {
+			l.Close()
+		}
+		return fmt.Errorf("start the peer host: %w", err)
+	}
+	e.dht, err = dht.New(dht.Config{
+		Network: e.host, Store: dht.Bucket{Store: e.store, Name: "dht"}, Validate: e.validate, Seeds: e.seeds,
+		Server: func() bool { return port != 0 }, AllowPrivate: !e.cfg.Public, Log: e.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the DHT: %w", err)
+	}
+	return nil
+}
+
+// openSites makes what reads, keeps and names sites.
+func (e *Engine) openSites() {
+	e.swarm = e.newSwarm()
+	e.keeper = replica.New(replica.Config{
+		Network: e.replicaNetwork(), Store: e.store, Lease: e.cfg.LeaseTime, CheckEvery: e.cfg.CheckEvery,
+		PerPeerBudget: e.cfg.PerPeerBudget, Volunteer: func() bool { return !e.cfg.NoVolunteer && e.isOnline() },
+		Report: e.confirmed, Log: e.log,
+	})
+	e.names = e.newResolver()
+	e.opened = newOpenSites(e)
 }
 
 // Run serves the doors for browsers until ctx ends or one of them fails.
-func (e *Engine) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (e *Engine) Run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	e.doors.serve(failed)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-e.ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
 
 // Close leaves the network, waits for what is under way and closes the store.
-func (e *Engine) Close() error { return nil }
+func (e *Engine) Close() error {
+	var err error
+	e.close.Do(func() { err = e.shut() })
+	return err
+}
+
+// shut takes the parts down in the order opposite to open.
+func (e *Engine) shut() error {
+	e.cancel()
+	e.events.close()
+	var errs []error
+	errs = append(errs, e.doors.close())
+	if e.opened != nil {
+		e.opened.close()
+	}
+	if e.names != nil {
+		errs = append(errs, e.names.Close())
+	}
+	if e.keeper != nil {
+		errs = append(errs, e.keeper.Close())
+	}
+	if e.swarm != nil {
+		errs = append(errs, e.swarm.Close())
+	}
+	if e.dht != nil {
+		errs = append(errs, e.dht.Close())
+	}
+	if e.host != nil {
+		errs = append(errs, e.host.Close())
+	}
+	e.wg.Wait()
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}

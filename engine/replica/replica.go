@@ -83,6 +83,7 @@ type FetchJob struct {
 // FetchResult is what Network.Fetch has brought.
 type FetchResult struct {
 	Blocks []wire.Hash // of the whole site
+	First  int         // of the span
 	Held   int         // blocks of the span, all in the store now
 	Bytes  int64       // of the span
 	Size   int64       // bytes of all distinct blocks; 0: not known, as only a part is here

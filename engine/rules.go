@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"altnet/engine/identity"
+	"altnet/engine/record"
+)
+
+// rulesEvery is how often the files are looked at again while they are needed.
+const rulesEvery = 5 * time.Second
+
+// rules is what the operator wrote into the data folder: trusted-registrars.txt,
+// trusted-revokers.txt and blocklist.txt. A file that changes takes effect
+// within seconds; one that does not parse keeps the old rules in force, since
+// dropping them could open a gatekept network.
+type rules struct {
+	dir string
+
+	mu     sync.Mutex
+	looked time.Time
+	stamps [3]time.Time
+	policy *record.Policy
+	err    error // of the last reading, until it parses
+}
+
+func newRules(dir string) *rules { return &rules{dir: dir, policy: &record.Policy{}} }
+
+// check reads the files for the first time; then a bad file is an error.
+func (r *rules) check() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.readLocked(time.Now())
+}
+
+// now returns the rules in force.
+func (r *rules) now() *record.Policy {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); now.Sub(r.looked) >= rulesEvery {
+		r.err = r.readLocked(now)
+	}
+	return r.policy
+}
+
+// problem returns why the files, as they lie there, are not in force.
+func (r *rules) problem() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// readLocked reads the files if one of them changed.
+func (r *rules) readLocked(now time.Time) error {
+	first := r.looked.IsZero()
+	r.looked = now
+	var stamps [3]time.Time
+	for i, name := range []string{"trusted-registrars.txt", "trusted-revokers.txt", "blocklist.txt"} {
+		if info, err := os.Stat(filepath.Join(r.dir, name)); err == nil {
+			stamps[i] = info.ModTime()
+		}
+	}
+	if !first && stamps == r.stamps {
+		return r.err
+	}
+	p := &record.Policy{Grants: r.policy.Grants, Revocations: r.policy.Revocations}
+	err := errors.Join(
+		readRule(r.dir, "trusted-registrars.txt", record.ParseKeys, func(k []identity.PublicKey) { p.Registrars = k }),
+		readRule(r.dir, "trusted-revokers.txt", record.ParseKeys, func(k []identity.PublicKey) { p.Revokers = k }),
+		readRule(r.dir, "blocklist.txt", record.ParseBlocklist, func(b record.Blocklist) { p.Blocklist = b }),
+	)
+	r.stamps = stamps
+	if err == nil {
+		r.policy = p
+	}
+	return err
+}
+
+// readRule reads one optional file.
+func readRule[T any](dir, name string, parse func(io.Reader) (T, error), set func(T)) error {
+	f, err := os.Open(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	defer f.Close()
+	v, err := parse(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+	}
+	set(v)
+	return nil
+}
