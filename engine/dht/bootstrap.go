@@ -50,13 +50,21 @@ func (d *DHT) join(ctx context.Context, seeds []wire.Peer) error {
 	return nil
 }
 
-// fill looks up a random key in every bucket farther away than our closest
-// neighbour, the farthest first.
+// fill looks up a random key in every bucket that looking for ourselves has
+// not filled: those farther away than our K closest neighbours.
 func (d *DHT) fill() {
 	d.mu.Lock()
+	near := d.table.Closest(wire.Hash(d.self), d.cfg.K)
 	due := d.table.Due(time.Now(), d.cfg.RefreshInterval, randomKey)
 	d.mu.Unlock()
+	if len(near) == 0 {
+		return
+	}
+	edge := prefixLen(d.self, near[len(near)-1].ID)
 	for _, r := range due {
+		if prefixLen(d.self, r.Target) > edge {
+			continue
+		}
 		if _, err := d.search(d.ctx, r.Target, wire.FindNode{Target: r.Target}, false, nil); err != nil {
 			return
 		}
@@ -82,7 +90,7 @@ func (d *DHT) load() error {
 	}
 	for _, raw := range raws[:min(len(raws), maxSaved)] {
 		if p, err := d.known.get(raw); err == nil && p.ID != d.self {
-			d.seeds = append(d.seeds, p)
+			d.seeds = append(d.seeds, p.Peer)
 		}
 	}
 	return nil

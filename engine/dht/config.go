@@ -12,7 +12,9 @@ import (
 // Network is how the DHT reaches other peers; engine/peer's Host is one.
 type Network interface {
 	// Request sends m to the peer and returns its reply. It must return when
-	// ctx is done. The peer's answer is authenticated as that of to.ID.
+	// ctx is done. The peer's answer is authenticated as that of to.ID. An
+	// error that the peer itself replied with has a method Remote() bool that
+	// returns true; any other counts against the peer.
 	Request(ctx context.Context, to wire.Peer, m wire.Message) (wire.Message, error)
 	// Self returns our own peer record as it stands.
 	Self() wire.Peer

@@ -137,8 +137,15 @@ func (d *DHT) Holdings() (nRecords, nProviders int) {
 }
 
 // Seen tells of a peer whose record is fresh and verified, from a session
-// with it. It enters the table once it has answered a question of ours.
-func (d *DHT) Seen(p wire.Peer) {
+// with it. It enters the table once it has answered a question of ours. Its
+// private addresses count only where it has no others.
+func (d *DHT) Seen(p wire.Peer) { d.seen(p, d.cfg.AllowPrivate && isPrivate(p)) }
+
+func (d *DHT) seen(p wire.Peer, private bool) {
+	p.Addrs = usable(p.Addrs, private)
+	if len(p.Raw) == 0 || len(p.Addrs) == 0 {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, ok := d.table.Has(p.ID); ok {
@@ -150,7 +157,7 @@ func (d *DHT) Seen(p wire.Peer) {
 
 // considerLocked queues p to be asked back if the table would take it.
 func (d *DHT) considerLocked(p wire.Peer, now time.Time) {
-	if p.Role&wire.RoleServer == 0 || !d.table.Wants(p) || !d.tried.start(p.ID, now) {
+	if p.Role&wire.RoleServer == 0 || p.Valid(now) != nil || !d.table.Wants(p) || !d.tried.start(p.ID, now) {
 		return
 	}
 	select {

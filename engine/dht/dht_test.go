@@ -1,6 +1,7 @@
 package dht
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -55,7 +56,7 @@ func TestGetCost(t *testing.T) {
 		nodes := n.grow(t, 300, nil)
 		time.Sleep(time.Minute)
 		total, worst := 0, 0
-		const gets = 100
+		const gets = 60
 		for i := range gets {
 			key := keyOf(i)
 			value := testRecord(1, 5, time.Now().Add(90*day), false, "v")
@@ -75,6 +76,61 @@ func TestGetCost(t *testing.T) {
 		t.Logf("%.2f requests for a value on average, at most %d", float64(total)/gets, worst)
 		if total > 8*gets {
 			t.Errorf("%.2f requests for a value on average, want at most 8", float64(total)/gets)
+		}
+	})
+}
+
+// TestPutIsQuick: in a network of 100 ms, the first peer has stored a record
+// after three round trips, all of them within a second.
+func TestPutIsQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNet()
+		defer n.closeAll()
+		nodes := n.grow(t, 100, nil)
+		time.Sleep(time.Minute)
+		n.mu.Lock()
+		n.latency = 100 * time.Millisecond
+		n.mu.Unlock()
+		start := time.Now()
+		var first time.Duration
+		calls := 0
+		st, err := nodes[3].PutEach(t.Context(), keyOf(1), testRecord(1, 5, time.Now().Add(day), false, ""), func(StoredAt) {
+			calls++
+			if first == 0 {
+				first = time.Since(start)
+			}
+		})
+		if err != nil || calls != len(st.Stored) || calls < 19 {
+			t.Fatalf("%d calls for %d that stored, %v", calls, len(st.Stored), err)
+		}
+		if first > 300*time.Millisecond || st.Elapsed > time.Second {
+			t.Errorf("first stored after %v, all after %v", first, st.Elapsed)
+		}
+	})
+}
+
+// TestWakesInAnotherNetwork: when all peers of the table are gone, the seeds
+// are asked again although the table is full.
+func TestWakesInAnotherNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNet()
+		defer n.closeAll()
+		sleeper := n.add(t, func(_ *testNode, cfg *Config) {
+			cfg.Seeds = func(context.Context) []wire.Peer { return n.some(2) }
+		})
+		old := n.grow(t, 10, nil)
+		time.Sleep(time.Minute)
+		for _, node := range old {
+			n.kill(node)
+		}
+		fresh := n.add(t, nil)
+		time.Sleep(day)
+		found := false
+		for _, e := range sleeper.Table() {
+			found = found || e.Peer.ID == fresh.id
+		}
+		if !found {
+			t.Errorf("the new node is not among the %d peers", len(sleeper.Table()))
 		}
 	})
 }

@@ -22,8 +22,8 @@ func (d *DHT) Handle(ctx context.Context, from wire.Peer, m wire.Message) (wire.
 // quotas count. What is refused is answered with a wire.Error; an error is a
 // fault of ours.
 func (d *DHT) HandleFrom(_ context.Context, from wire.Peer, remote netip.AddrPort, m wire.Message) (wire.Message, error) {
-	d.Seen(from)
 	private := d.cfg.AllowPrivate && remote.IsValid() && local(remote.Addr().Unmap())
+	d.seen(from, private && isPrivate(from))
 	switch m := m.(type) {
 	case wire.FindNode:
 		return wire.Nodes{Peers: d.nameClosest(m.Target, from.ID, private)}, nil

@@ -60,26 +60,30 @@ func (d *DHT) pause(t time.Duration) bool {
 	}
 }
 
-// keepFresh looks after the table and the holdings once per refresh interval,
-// and joins again where the table ran empty.
+// keepFresh looks after the table and the holdings once per refresh interval.
+// Where nobody answers or nobody is left it tries to join again, at first soon
+// and then ever more rarely: after a night's sleep or in another network the
+// peers of the table may all be gone.
 func (d *DHT) keepFresh() {
-	alone := rejoinFirst
+	soon := rejoinFirst
 	for {
-		next := jitter(d.cfg.RefreshInterval)
+		wait := jitter(d.cfg.RefreshInterval)
 		if d.isAlone() {
-			next = alone
-			alone = min(2*alone, d.cfg.RefreshInterval)
+			wait = soon
+			soon = min(2*soon, d.cfg.RefreshInterval)
 		} else {
-			alone = rejoinFirst
+			soon = rejoinFirst
 		}
-		if !d.pause(next) {
+		if !d.pause(wait) {
 			return
 		}
 		if d.isAlone() {
 			d.rejoin()
 			continue
 		}
-		d.refresh()
+		if !d.refresh() {
+			d.rejoin()
+		}
 		d.announceDue()
 		d.sweep()
 	}
@@ -106,8 +110,9 @@ func randomKey() (k [32]byte) {
 
 // refresh asks a few peers of every bucket that is due, those who answered
 // longest ago. That finds out who is dead and who is new for two requests a
-// bucket, where a lookup would cost thirty.
-func (d *DHT) refresh() {
+// bucket, where a lookup would cost thirty. It reports whether anybody
+// answered, or nobody had to be asked.
+func (d *DHT) refresh() bool {
 	now := time.Now()
 	d.mu.Lock()
 	due := d.table.Due(now, d.cfg.RefreshInterval, randomKey)
@@ -116,16 +121,19 @@ func (d *DHT) refresh() {
 		due = append(due, d.neighbourhoodLocked())
 	}
 	d.mu.Unlock()
+	someone := len(due) == 0
 	for _, r := range due {
 		for chunk := range slices.Chunk(r.Peers, refreshWidth) {
 			if d.ctx.Err() != nil {
-				return
+				return true
 			}
 			if d.refreshFrom(r.Target, chunk) {
+				someone = true
 				break
 			}
 		}
 	}
+	return someone
 }
 
 // refreshFrom asks peers for the neighbourhood of target and reports whether

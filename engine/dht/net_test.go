@@ -19,12 +19,12 @@ import (
 // testNet connects DHTs in one process. Records of its peers are unsigned, so
 // that a test of many nodes and days costs no cryptography.
 type testNet struct {
-	latency  time.Duration
 	requests atomic.Int64
 
-	mu    sync.Mutex
-	nodes map[identity.NodeID]*testNode
-	next  int
+	mu      sync.Mutex // guards what follows
+	latency time.Duration
+	nodes   map[identity.NodeID]*testNode
+	next    int
 }
 
 // testNode is one node of a testNet, and its Network.
@@ -135,9 +135,9 @@ func (n *testNode) Self() wire.Peer {
 func (n *testNode) Request(ctx context.Context, to wire.Peer, m wire.Message) (wire.Message, error) {
 	n.net.requests.Add(1)
 	n.net.mu.Lock()
-	peer := n.net.nodes[to.ID]
+	peer, latency := n.net.nodes[to.ID], n.net.latency
 	n.net.mu.Unlock()
-	if !sleep(ctx, n.net.latency) {
+	if !sleep(ctx, latency) {
 		return nil, ctx.Err()
 	}
 	if peer == nil {

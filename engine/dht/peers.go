@@ -22,20 +22,30 @@ var errOversized = errors.New("reply holds more than the protocol allows")
 type peerCache struct {
 	parse func([]byte) (wire.Peer, error)
 	mu    sync.Mutex
-	lru   *simplelru.LRU[[32]byte, wire.Peer]
+	lru   *simplelru.LRU[[32]byte, knownPeer]
+}
+
+// knownPeer is a verified record and what follows from it.
+type knownPeer struct {
+	wire.Peer
+	groups []group
+	public bool // every address is one to believe anybody about
 }
 
 const cachedPeers = 512
 
 func newPeerCache(parse func([]byte) (wire.Peer, error)) *peerCache {
-	lru, err := simplelru.NewLRU[[32]byte, wire.Peer](cachedPeers, nil)
+	lru, err := simplelru.NewLRU[[32]byte, knownPeer](cachedPeers, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
 	return &peerCache{parse: parse, lru: lru}
 }
 
-func (c *peerCache) get(raw []byte) (wire.Peer, error) {
+func (c *peerCache) get(raw []byte) (knownPeer, error) {
+	if len(raw) > wire.MaxPeerRecord {
+		return knownPeer{}, wire.ErrTooLarge
+	}
 	sum := sha256.Sum256(raw)
 	c.mu.Lock()
 	p, ok := c.lru.Get(sum)
@@ -43,14 +53,26 @@ func (c *peerCache) get(raw []byte) (wire.Peer, error) {
 	if ok {
 		return p, nil
 	}
-	p, err := c.parse(raw)
+	parsed, err := c.parse(raw)
 	if err != nil {
-		return wire.Peer{}, err
+		return knownPeer{}, err
 	}
+	p = knownPeer{parsed, groupsOf(parsed), len(usable(parsed.Addrs, false)) == len(parsed.Addrs)}
 	c.mu.Lock()
 	c.lru.Add(sum, p)
 	c.mu.Unlock()
 	return p, nil
+}
+
+// seenBy returns the peer with the addresses to believe a third party about,
+// and their groups.
+func (p knownPeer) seenBy(private bool) (wire.Peer, []group) {
+	if p.public {
+		return p.Peer, p.groups
+	}
+	q := p.Peer
+	q.Addrs = usable(q.Addrs, private)
+	return q, groupsOf(q)
 }
 
 // triedPeers remembers whom we asked back lately, so that naming a victim
@@ -92,13 +114,12 @@ func (d *DHT) namedPeers(raws [][]byte, from wire.Peer, now time.Time) ([]wire.P
 	groups := groupCount{}
 	out := make([]wire.Peer, 0, len(raws))
 	for _, raw := range raws {
-		p, err := d.known.get(raw)
-		if err != nil || p.Valid(now) != nil || p.ID == d.self ||
-			slices.ContainsFunc(out, func(o wire.Peer) bool { return o.ID == p.ID }) {
+		known, err := d.known.get(raw)
+		if err != nil || known.Valid(now) != nil || known.ID == d.self ||
+			slices.ContainsFunc(out, func(o wire.Peer) bool { return o.ID == known.ID }) {
 			continue
 		}
-		p.Addrs = usable(p.Addrs, private)
-		gs := groupsOf(p)
+		p, gs := known.seenBy(private)
 		if len(p.Addrs) == 0 || len(gs) > maxGroupsPerPeer && !private || groups.full(gs, groupPerReply) {
 			continue
 		}

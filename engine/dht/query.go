@@ -121,141 +121,15 @@ func (d *DHT) namedProviders(ps []wire.Provider, from wire.Peer, now time.Time) 
 	private := d.cfg.AllowPrivate && isPrivate(from)
 	var out []namedProvider
 	for _, p := range ps {
-		peer, err := d.known.get(p.Peer)
-		if err != nil || peer.Valid(now) != nil || !now.Before(instant(p.Expires)) {
+		known, err := d.known.get(p.Peer)
+		if err != nil || known.Valid(now) != nil || !now.Before(instant(p.Expires)) {
 			continue
 		}
-		peer.Addrs = usable(peer.Addrs, private)
-		if len(peer.Addrs) > 0 {
+		if peer, _ := known.seenBy(private); len(peer.Addrs) > 0 {
 			out = append(out, namedProvider{peer, p.Full})
 		}
 	}
 	return out
-}
-
-// Put stores a signed record with the K peers closest to key, and here where
-// we are one of them. It fails only where nobody took it; Stats.Stored says
-// who did, and what each prefers to it.
-func (d *DHT) Put(ctx context.Context, key wire.Hash, value []byte) (Stats, error) {
-	if len(value) > d.cfg.MaxValue {
-		return Stats{}, fmt.Errorf("put a record of %d bytes: %w", len(value), wire.ErrTooLarge)
-	}
-	start := time.Now()
-	st, err := d.search(ctx, key, wire.FindNode{Target: key}, false, nil)
-	if err != nil && !errors.Is(err, ErrNoPeers) {
-		return st, err
-	}
-	own := d.putHere(key, value, st.Closest)
-	st.Stored = d.putAt(ctx, st.Closest, wire.PutRecord{Key: key, Value: value})
-	st.Elapsed = time.Since(start)
-	switch {
-	case len(st.Stored) > 0 || own:
-		return st, nil
-	case err != nil:
-		return st, err
-	default:
-		return st, fmt.Errorf("put a record with %d peers: %w", len(st.Closest), ErrRefused)
-	}
-}
-
-// ErrRefused says that every peer that should keep something refused to.
-var ErrRefused = errors.New("no peer took it")
-
-// putHere stores a record with ourselves where we are among the K closest.
-func (d *DHT) putHere(key wire.Hash, value []byte, closest []wire.Peer) bool {
-	if !d.near(key, closest) {
-		return false
-	}
-	self := d.cfg.Network.Self()
-	m, err := d.storeRecord(sourceOf(self, firstAddr(self)), wire.PutRecord{Key: key, Value: value})
-	_, stored := m.(wire.Stored)
-	return err == nil && stored
-}
-
-// near reports whether we serve and are among the K closest to key, given the
-// closest others.
-func (d *DHT) near(key wire.Hash, closest []wire.Peer) bool {
-	if !d.cfg.Server() {
-		return false
-	}
-	n := len(closest)
-	return n < d.cfg.K || compareDistance(key, d.self, closest[n-1].ID) < 0
-}
-
-// putAt sends m to all peers at once and collects who took it.
-func (d *DHT) putAt(ctx context.Context, peers []wire.Peer, m wire.Message) []StoredAt {
-	type outcome struct {
-		at  StoredAt
-		err error
-	}
-	results := make(chan outcome, len(peers))
-	n := 0
-	for _, p := range peers {
-		ok := d.spawn(func() {
-			r, err := d.request(p, m)
-			at := StoredAt{Peer: p}
-			if err == nil {
-				at.Reply, err = storedReply(r)
-			}
-			results <- outcome{at, err}
-		})
-		if ok {
-			n++
-		}
-	}
-	var out []StoredAt
-	for range n {
-		select {
-		case r := <-results:
-			if r.err == nil {
-				out = append(out, r.at)
-			}
-		case <-ctx.Done():
-			return out
-		}
-	}
-	return out
-}
-
-// storedReply reads the reply to PutRecord or AddProvider.
-func storedReply(m wire.Message) (wire.Stored, error) {
-	switch m := m.(type) {
-	case wire.Stored:
-		return m, nil
-	case wire.Ack:
-		return wire.Stored{}, nil
-	default:
-		return wire.Stored{}, fmt.Errorf("unexpected reply %T", m)
-	}
-}
-
-// Provide announces that we hold the site root, for at most MaxTTL; 0
-// withdraws. full says that we hold all of it. Announce again well before the
-// time is over.
-func (d *DHT) Provide(ctx context.Context, root wire.Hash, full bool, ttl time.Duration) (Stats, error) {
-	start := time.Now()
-	st, err := d.search(ctx, root, wire.FindNode{Target: root}, false, nil)
-	if err != nil && !errors.Is(err, ErrNoPeers) {
-		return st, err
-	}
-	self := d.cfg.Network.Self()
-	m := wire.AddProvider{Root: root, Peer: self.Raw, Full: full, TTL: uint64(min(max(ttl, 0), MaxTTL) / time.Second)}
-	own := false
-	if d.near(root, st.Closest) {
-		r, err := d.storeProvider(self, sourceOf(self, firstAddr(self)), m)
-		_, ok := r.(wire.Ack)
-		own = err == nil && ok
-	}
-	st.Stored = d.putAt(ctx, st.Closest, m)
-	st.Elapsed = time.Since(start)
-	switch {
-	case len(st.Stored) > 0 || own:
-		return st, nil
-	case err != nil:
-		return st, err
-	default:
-		return st, fmt.Errorf("announce a site to %d peers: %w", len(st.Closest), ErrRefused)
-	}
 }
 
 // search runs one lookup for target, asking m. visit sees every reply and may
