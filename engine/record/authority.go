@@ -37,9 +37,9 @@ type grantBody struct {
 	Network   [32]byte           `cbor:"2,keyasint"`
 	Name      string             `cbor:"3,keyasint"`
 	Root      identity.PublicKey `cbor:"4,keyasint"`
-	Serial    uint64             `cbor:"5,keyasint"`
-	NotBefore uint64             `cbor:"6,keyasint"`
-	NotAfter  uint64             `cbor:"7,keyasint"`
+	Serial    uint64             `cbor:"5,keyasint,omitempty"`
+	NotBefore uint64             `cbor:"6,keyasint,omitempty"`
+	NotAfter  uint64             `cbor:"7,keyasint,omitempty"`
 }
 
 // SignGrant returns g signed by a registrar's key, with Registrar and Raw
@@ -60,7 +60,7 @@ func SignGrant(registrar identity.Key, g Grant) (Grant, error) {
 // or ErrSignature.
 func ParseGrant(raw []byte) (Grant, error) {
 	var b grantBody
-	env, err := unseal(raw, maxGrant, &b)
+	env, err := unseal(raw, maxGrant, &b, 7)
 	if err != nil {
 		return Grant{}, fmt.Errorf("grant: %w", err)
 	}
@@ -106,9 +106,9 @@ type revocationBody struct {
 	Network [32]byte           `cbor:"2,keyasint"`
 	Scope   Scope              `cbor:"3,keyasint"`
 	Target  []byte             `cbor:"4,keyasint"`
-	Serial  uint64             `cbor:"5,keyasint"`
-	Expires uint64             `cbor:"6,keyasint"`
-	Reason  string             `cbor:"7,keyasint"`
+	Serial  uint64             `cbor:"5,keyasint,omitempty"`
+	Expires uint64             `cbor:"6,keyasint,omitempty"`
+	Reason  string             `cbor:"7,keyasint,omitempty"`
 }
 
 // SignRevocation returns v signed by a revoker's key, with Revoker and Raw
@@ -129,7 +129,7 @@ func SignRevocation(revoker identity.Key, v Revocation) (Revocation, error) {
 // ErrSignature.
 func ParseRevocation(raw []byte) (Revocation, error) {
 	var b revocationBody
-	env, err := unseal(raw, maxRevocation, &b)
+	env, err := unseal(raw, maxRevocation, &b, 7)
 	if err != nil {
 		return Revocation{}, fmt.Errorf("revocation: %w", err)
 	}

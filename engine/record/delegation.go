@@ -29,8 +29,8 @@ type Delegation struct {
 
 type delegationBody struct {
 	Key      identity.PublicKey `cbor:"1,keyasint"`
-	Serial   uint64             `cbor:"2,keyasint"`
-	NotAfter uint64             `cbor:"3,keyasint"`
+	Serial   uint64             `cbor:"2,keyasint,omitempty"`
+	NotAfter uint64             `cbor:"3,keyasint,omitempty"`
 }
 
 // Delegate signs a delegation with a site's root key.
@@ -54,7 +54,7 @@ func ParseDelegation(raw []byte, root identity.PublicKey) (Delegation, error) {
 
 func decodeDelegation(raw []byte) (Delegation, error) {
 	var b delegationBody
-	if _, err := unseal(raw, maxDelegation, &b); err != nil {
+	if _, err := unseal(raw, maxDelegation, &b, 3); err != nil {
 		return Delegation{}, fmt.Errorf("delegation: %w", err)
 	}
 	if b.Key.IsZero() || b.NotAfter > maxInstant || b.Serial > MaxSerial {
@@ -65,7 +65,7 @@ func decodeDelegation(raw []byte) (Delegation, error) {
 
 func (d *Delegation) verify(root identity.PublicKey) error {
 	var b delegationBody
-	env, err := unseal(d.Raw, maxDelegation, &b)
+	env, err := unseal(d.Raw, maxDelegation, &b, 3)
 	if err != nil {
 		return fmt.Errorf("delegation: %w", err)
 	}

@@ -125,7 +125,7 @@ func Parse(raw []byte) (Record, error) {
 // decode reads without verifying: cheap, and of no worth until verified.
 func decode(raw []byte) (Record, wire.Signed, error) {
 	var b body
-	env, err := unseal(raw, MaxRecord, &b)
+	env, err := unseal(raw, MaxRecord, &b, 12)
 	if err != nil {
 		return Record{}, env, fmt.Errorf("record: %w", err)
 	}

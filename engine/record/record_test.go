@@ -199,6 +199,37 @@ func TestUnknownFieldsArePreserved(t *testing.T) {
 	}
 }
 
+// A known field has one encoding: nothing is sent that could be left out.
+func TestOneEncoding(t *testing.T) {
+	o := newOwner(1)
+	for what, change := range map[string]func(map[uint64]any){
+		"empty name":        func(f map[uint64]any) { f[3] = "" },
+		"zero size":         func(f map[uint64]any) { f[10] = uint64(0) },
+		"null claim":        func(f map[uint64]any) { f[11] = nil },
+		"empty grant":       func(f map[uint64]any) { f[12] = []byte{} },
+		"short network":     func(f map[uint64]any) { f[1] = testNetwork[:31] },
+		"long content":      func(f map[uint64]any) { f[9] = make([]byte, 33) },
+		"field zero":        func(f map[uint64]any) { f[0] = "before the known ones" },
+		"sequence as bytes": func(f map[uint64]any) { f[6] = []byte{1} },
+		"size as null":      func(f map[uint64]any) { f[10] = nil },
+	} {
+		var env wire.Signed
+		fields := map[uint64]any{}
+		r := o.site(t, "", testNow, func(r *Record) { r.Size = 0 })
+		if err := errors.Join(wire.Unmarshal(r.Raw, &env), wire.Unmarshal(env.Body, &fields)); err != nil {
+			t.Fatal(err)
+		}
+		change(fields)
+		raw, err := seal(o.device, recordDomain, fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(raw); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestSupersedes(t *testing.T) {
 	o := newOwner(1)
 	stolen := o.site(t, "", testNow, func(r *Record) { r.Seq += 1000 })
