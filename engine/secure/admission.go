@@ -36,7 +36,8 @@ const admissionBuckets = 8192
 
 // Admission decides whether a connection that came in is worth a handshake:
 // a token bucket per IP group (/24, /48) and a cap on handshakes under way,
-// of which one group may hold a quarter. Loopback knows only the cap.
+// of which one group may hold a quarter. A private address is a group of its
+// own; loopback knows only the cap.
 type Admission struct {
 	cfg  AdmissionConfig
 	seed maphash.Seed
@@ -68,13 +69,22 @@ func (a *Admission) Admit(addr netip.Addr) (release func(), ok bool) {
 	}
 	var b *bucket
 	if addr = addr.Unmap(); !addr.IsLoopback() {
-		b = &a.buckets[maphash.Comparable(a.seed, wire.Group(addr))%admissionBuckets]
+		b = &a.buckets[maphash.Comparable(a.seed, group(addr))%admissionBuckets]
 		if !b.take(a.cfg, time.Now()) {
 			return nil, false
 		}
 	}
 	a.halfOpen++
 	return sync.OnceFunc(func() { a.release(b) }), true
+}
+
+// group is what shares a bucket: a single address in private ranges, where
+// whole networks of peers live in one /24.
+func group(addr netip.Addr) netip.Prefix {
+	if wire.IsPublic(addr) {
+		return wire.Group(addr)
+	}
+	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
 // take takes one token and one place.

@@ -47,6 +47,9 @@ func TestAdmissionRatePerGroup(t *testing.T) {
 		if got := admitted(a, 100, func(int) netip.Addr { return netip.MustParseAddr("127.0.0.1") }); got != 100 {
 			t.Errorf("loopback: %d", got)
 		}
+		if got := admitted(a, 100, func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 2)}) }); got != 10 {
+			t.Errorf("two private addresses: %d", got)
+		}
 		mapped := netip.MustParseAddr("::ffff:9.9.9.9")
 		if got := admitted(a, 100, func(i int) netip.Addr {
 			if i%2 == 0 {

@@ -80,41 +80,38 @@ func TestBrokenRecords(t *testing.T) {
 	}
 }
 
-// No two records are sealed under the same key and nonce, and the key changes
-// after exactly 2^20 of them.
+// The key changes after exactly 2^20 records: a connection counts from none,
+// and here all but the last few have been sent.
 func TestRekeyAfterExactly(t *testing.T) {
-	var b bytes.Buffer
-	w := testWriter(&b, rekeyAfter)
-	plain := testCipher()
-	open := func() error {
-		frame := b.Next(b.Len())
-		_, err := plain.Decrypt(nil, nil, frame[headSize:])
-		return err
+	c := newConn(nil, remote{}, testCipher(), testCipher(), false)
+	for _, k := range []rekeyed{c.in.cipher, c.out.cipher} {
+		if k.every != 1<<20 || k.done != 0 {
+			t.Fatalf("a new connection rekeys after %d records and has counted %d", k.every, k.done)
+		}
 	}
-	for i := range rekeyAfter {
+	const sent = 1<<20 - 3
+	var b bytes.Buffer
+	w, plain := testWriter(&b, rekeyAfter), testCipher()
+	w.cipher.done = sent
+	w.cipher.state.SetNonce(sent)
+	plain.SetNonce(sent)
+	for i := range 5 {
+		if i == 3 {
+			plain.Rekey()
+		}
 		if _, err := w.write([]byte{1}); err != nil {
 			t.Fatal(err)
 		}
-		if err := open(); err != nil {
-			t.Fatalf("record %d: %v", i, err)
+		if _, err := plain.Decrypt(nil, nil, b.Next(b.Len())[headSize:]); err != nil {
+			t.Fatalf("record %d: %v", sent+i, err)
 		}
 	}
-	if _, err := w.write([]byte{1}); err != nil {
-		t.Fatal(err)
-	}
-	frame := bytes.Clone(b.Next(b.Len()))
-	if _, err := plain.Decrypt(nil, nil, frame[headSize:]); err == nil {
-		t.Fatal("the key did not change")
-	}
-	plain.Rekey()
-	if _, err := plain.Decrypt(nil, nil, frame[headSize:]); err != nil {
-		t.Fatalf("after the rekey: %v", err)
-	}
-	if n := plain.Nonce(); n != rekeyAfter+1 {
+	if n := plain.Nonce(); n != 1<<20+2 {
 		t.Errorf("nonce %d: it must go on counting over a rekey", n)
 	}
 }
 
+// No two records are sealed under the same key and nonce.
 func TestNoNonceTwice(t *testing.T) {
 	var b bytes.Buffer
 	w := testWriter(&b, 3)

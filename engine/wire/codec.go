@@ -37,6 +37,9 @@ type extended interface{ extra() *Extra }
 
 // Encode returns the body of m: a CBOR map, or for Block a byte string.
 func Encode(m Message) ([]byte, error) {
+	if reflect.TypeOf(m).Kind() == reflect.Pointer {
+		return nil, fmt.Errorf("encode %T: messages are values: %w", m, ErrMalformed)
+	}
 	m = cleanText(m)
 	if err := checkLimits(m); err != nil {
 		return nil, err

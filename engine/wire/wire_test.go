@@ -234,6 +234,9 @@ func TestTextsForPeopleAreCut(t *testing.T) {
 }
 
 func TestEncodeRefusesWhatPeersWould(t *testing.T) {
+	if _, err := Encode(&Ping{}); !errors.Is(err, ErrMalformed) {
+		t.Errorf("pointer: %v", err)
+	}
 	for _, m := range []Message{
 		GetBlocks{Hashes: make([]Hash, MaxBlockHashes+1)},
 		Nodes{Peers: make([][]byte, MaxPeers+1)},
