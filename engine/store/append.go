@@ -11,11 +11,28 @@ type appender struct {
 	s      *Store
 	mu     sync.Mutex
 	active *pack // held as a writer
+
+	// gate is held for reading while something is written, so that Close
+	// leaves no writer behind whose bytes another instance would find.
+	gate   sync.RWMutex
+	closed bool
+}
+
+// close waits for the writes under way and refuses further ones.
+func (a *appender) close() {
+	a.gate.Lock()
+	defer a.gate.Unlock()
+	a.closed = true
 }
 
 // reserve returns a pack, held as a writer for the caller, and the offset at
 // which n bytes may be written to it.
 func (a *appender) reserve(n int64) (*pack, int64, error) {
+	a.gate.RLock()
+	defer a.gate.RUnlock()
+	if a.closed {
+		return nil, 0, ErrClosed
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p := a.active; p != nil && (p.sealed.Load() || p.end+n > a.s.cfg.PackSize) {
@@ -45,6 +62,11 @@ func (a *appender) sealLocked() {
 // write writes the parts one after the other into reserved room. The caller
 // goes on holding p and gives it back where it fails.
 func (a *appender) write(p *pack, off int64, parts ...[]byte) error {
+	a.gate.RLock()
+	defer a.gate.RUnlock()
+	if a.closed {
+		return ErrClosed
+	}
 	start := off
 	for _, part := range parts {
 		if _, err := p.file.WriteAt(part, off); err != nil {

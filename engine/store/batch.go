@@ -187,7 +187,7 @@ func (b *Batch) putSmall(p put, data []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &b.part
-	if t.run != nil && len(*t.run)+int(p.loc.cost()) > runSize {
+	if t.run != nil && int64(len(*t.run))+p.loc.cost() > min(runSize, b.s.cfg.PackSize-packHeader) {
 		if err := t.writeRun(b.s); err != nil {
 			b.err = cmp.Or(b.err, err)
 			return err

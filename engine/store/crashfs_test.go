@@ -1,7 +1,9 @@
 package store
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -9,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -32,10 +36,13 @@ type crashFS struct {
 	byPath    map[string]int
 	dbSyncDue int // inode whose meta page was written; 0: none
 
+	passed map[[32]byte]int // images that recovered, with the promises they kept
+
 	// Faults, all nil or zero by default.
 	failSync  func(name string) error // of packs; after a failure the bytes are lost though a later sync succeeds
 	room      int64                   // bytes that may still be written
 	roomBound bool
+	failIndex atomic.Bool
 }
 
 type eventKind int
@@ -61,7 +68,7 @@ type event struct {
 }
 
 func newCrashFS(base string) *crashFS {
-	return &crashFS{base: base, byPath: map[string]int{}}
+	return &crashFS{base: base, byPath: map[string]int{}, passed: map[[32]byte]int{}}
 }
 
 func (c *crashFS) add(e event) {
@@ -136,6 +143,9 @@ func (c *crashFS) OpenIndex(name string, opts *bolt.Options) (*bolt.DB, error) {
 	*writeAt = func(b []byte, off int64) (int, error) {
 		if err := c.take(len(b)); err != nil {
 			return 0, err
+		}
+		if c.failIndex.Load() {
+			return 0, syscall.EIO
 		}
 		meta := off < 2*int64(db.Info().PageSize)
 		if meta && !db.NoSync {
@@ -257,6 +267,8 @@ type disk struct {
 	names   map[string]int // durable
 	renamed []event        // evName not yet durable
 	model   model
+
+	promises int // how often the model changed, counted from 1
 }
 
 type inodeState struct {
@@ -266,7 +278,7 @@ type inodeState struct {
 
 // at replays the first n events.
 func (c *crashFS) at(n int) *disk {
-	d := &disk{files: map[int]*inodeState{}, names: map[string]int{}}
+	d := &disk{files: map[int]*inodeState{}, names: map[string]int{}, promises: 1}
 	for _, e := range c.log[:n] {
 		switch e.kind {
 		case evName:
@@ -292,6 +304,7 @@ func (c *crashFS) at(n int) *disk {
 			d.file(e.inode).pending = nil
 		case evModel:
 			e.model(&d.model)
+			d.promises++
 		}
 	}
 	return d
@@ -374,39 +387,55 @@ func (f *inodeState) after(fa fate, r *rand.Rand) []byte {
 	return data
 }
 
-// build lays the disk out under base.
-func (d *disk) build(t *testing.T, base string, fa fate, r *rand.Rand) {
-	t.Helper()
-	names := map[string]int{}
-	for p, in := range d.names {
-		names[p] = in
-	}
+// image is a disk after a crash: bytes by path, nil for a folder.
+type image map[string][]byte
+
+// image decides the fate of everything.
+func (d *disk) image(fa fate, r *rand.Rand) image {
+	names := maps.Clone(d.names)
 	for _, e := range d.renamed {
 		if fa.named(r) {
 			e.rename(names)
 		}
 	}
-	paths := slices.Sorted(func(yield func(string) bool) {
-		for p := range names {
-			if !yield(p) {
-				return
-			}
-		}
-	})
-	for _, p := range paths { // parents sort first
-		full := filepath.Join(base, p)
-		if _, err := os.Stat(filepath.Dir(full)); err != nil {
+	img := image{}
+	for _, p := range slices.Sorted(maps.Keys(names)) { // parents sort first
+		if _, ok := img[filepath.Dir(p)]; !ok && filepath.Dir(p) != "." {
 			continue // its folder did not survive
 		}
-		var err error
 		switch in := names[p]; in {
 		case 0:
 		case -1:
-			err = os.Mkdir(full, 0o700)
+			img[p] = nil
 		default:
-			err = os.WriteFile(full, d.file(in).after(fa, r), 0o600)
+			img[p] = append([]byte{}, d.file(in).after(fa, r)...)
 		}
-		if err != nil && !os.IsExist(err) {
+	}
+	return img
+}
+
+// sum tells images apart.
+func (img image) sum() [32]byte {
+	h := sha256.New()
+	for _, p := range slices.Sorted(maps.Keys(img)) {
+		fmt.Fprintf(h, "%q %v %d\n", p, img[p] == nil, len(img[p]))
+		h.Write(img[p])
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// build lays the image out under base.
+func (img image) build(t *testing.T, base string) {
+	t.Helper()
+	for _, p := range slices.Sorted(maps.Keys(img)) {
+		full := filepath.Join(base, p)
+		var err error
+		if img[p] == nil {
+			err = os.Mkdir(full, 0o700)
+		} else {
+			err = os.WriteFile(full, img[p], 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -98,6 +98,7 @@ type packSet struct {
 	byID   map[uint32]*pack
 	next   uint32
 	open   int // packs with an open file
+	closed bool
 	live   int64
 	disk   int64
 	blocks int64
@@ -154,6 +155,9 @@ func (ps *packSet) create() (*pack, error) {
 func (ps *packSet) hold(id uint32) (*pack, bool, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	if ps.closed {
+		return nil, false, ErrClosed
+	}
 	p := ps.byID[id]
 	if p == nil {
 		return nil, false, nil
@@ -209,8 +213,13 @@ func (ps *packSet) releaseWriter(p *pack) {
 
 func (ps *packSet) releaseLocked(p *pack) {
 	p.refs--
-	if p.refs == 0 && p.dropped {
+	switch {
+	case p.refs > 0:
+	case p.dropped:
 		ps.removeLocked(p)
+	case ps.closed && p.file != nil:
+		p.file.Close()
+		p.file = nil
 	}
 }
 
@@ -262,16 +271,18 @@ func (ps *packSet) totals() (live, disk, blocks int64) {
 	return ps.live, ps.disk, ps.blocks
 }
 
+// close closes the files that nobody is reading; the others with their last
+// reader.
 func (ps *packSet) close() {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	ps.closed = true
 	for _, p := range ps.byID {
-		if p.file != nil {
+		if p.file != nil && p.refs-p.writers == 0 {
 			p.file.Close()
 			p.file = nil
 		}
 	}
-	clear(ps.byID)
 }
 
 // sync makes the first `at` writes of p durable, and its name. After one

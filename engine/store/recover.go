@@ -75,7 +75,8 @@ func (s *Store) removeStrays(known map[uint32]packStat) error {
 			continue
 		}
 		if err := s.cfg.FS.Remove(s.packs.path(id)); err != nil {
-			return fmt.Errorf("remove a stray pack: %w", err)
+			s.log.Warn("a stray pack cannot be removed", "pack", id, "err", err)
+			s.packs.next = max(s.packs.next, id+1)
 		}
 	}
 	return nil

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -44,9 +46,10 @@ func (c Class) String() string {
 const (
 	MaxRootBlocks = 1 << 22 // distinct blocks
 	maxRootText   = 256     // bytes of Group and of User
+	maxRootSize   = 1 << 45 // what larger claims count as, so that sums cannot overflow
 
 	listPart     = 4096 // hashes per value of bucketLists
-	rootOverhead = 512  // bytes charged for a root, so that empty ones cost too
+	rootOverhead = 4096 // bytes charged for a root, so that empty ones cost too
 )
 
 // Root is a site to keep.
@@ -162,7 +165,7 @@ func (old rootRecord) merge(r Root, now time.Time) rootRecord {
 	rec.Used = now.UnixMilli()
 	rec.Class |= r.Class
 	if r.Size > 0 {
-		rec.Size = r.Size
+		rec.Size = min(r.Size, maxRootSize)
 	}
 	if !r.Owner.IsZero() {
 		rec.Owner = r.Owner
@@ -175,7 +178,7 @@ func (old rootRecord) merge(r Root, now time.Time) rootRecord {
 			rec.Group = r.Group // the first who asked pays as long as the lease runs
 		}
 		rec.Until = max(rec.Until, millis(r.LeaseUntil))
-		rec.First, rec.Count, rec.Lease = r.LeaseFirst, r.LeaseCount, r.LeaseBytes
+		rec.First, rec.Count, rec.Lease = r.LeaseFirst, r.LeaseCount, min(r.LeaseBytes, maxRootSize)
 	}
 	if r.Blocks != nil {
 		rec.Listed, rec.Full = len(r.Blocks), false
@@ -220,6 +223,12 @@ func (rt *rootTable) get(h wire.Hash) (rootRecord, bool) {
 		return *rec, true
 	}
 	return rootRecord{}, false
+}
+
+func (rt *rootTable) count() int {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return len(rt.m)
 }
 
 func (rt *rootTable) overhead() int64 {
@@ -278,10 +287,8 @@ func (s *Store) AddRoot(ctx context.Context, r Root) (RootInfo, error) {
 	if err := r.check(); err != nil {
 		return RootInfo{}, err
 	}
-	if extra := rootOverhead + 32*int64(len(r.Blocks)); s.used()+extra > s.cfg.Budget {
-		if err := s.makeRoom(ctx, extra); err != nil {
-			return RootInfo{}, fmt.Errorf("add a site: %w", err)
-		}
+	if err := s.makeRootRoom(ctx, r); err != nil {
+		return RootInfo{}, fmt.Errorf("add a site: %w", err)
 	}
 	err := s.commit(ctx, func(t *txn) error {
 		rec, _, err := t.root(r.Hash)
@@ -305,6 +312,34 @@ func (s *Store) AddRoot(ctx context.Context, r Root) (RootInfo, error) {
 		return RootInfo{}, fmt.Errorf("add a site: %w", err)
 	}
 	return s.freshInfo(r.Hash)
+}
+
+// makeRootRoom finds room for a root itself: bytes for its list, and a place
+// in the table, which lies in memory.
+func (s *Store) makeRootRoom(ctx context.Context, r Root) error {
+	old, known := s.roots.get(r.Hash)
+	extra := 32 * int64(max(0, len(r.Blocks)-old.Listed))
+	if !known {
+		extra += rootOverhead
+		if err := s.makePlace(ctx); err != nil {
+			return err
+		}
+	}
+	return s.makeRoom(ctx, extra)
+}
+
+// makePlace evicts cached roots while the table is full.
+func (s *Store) makePlace(ctx context.Context) error {
+	if s.roots.count() < s.cfg.MaxRoots {
+		return nil
+	}
+	s.evicting.Lock()
+	defer s.evicting.Unlock()
+	victims := s.roots.victims(math.MaxInt64, time.Now())
+	if len(victims) == 0 {
+		return fmt.Errorf("%d sites: %w", s.cfg.MaxRoots, ErrFull)
+	}
+	return s.evictLocked(ctx, victims[:min(len(victims), 1+s.cfg.MaxRoots/64)])
 }
 
 func (r *Root) check() error {
@@ -432,10 +467,23 @@ func (t *txn) root(h wire.Hash) (rec rootRecord, ok bool, err error) {
 	if v == nil {
 		return rec, false, nil
 	}
-	if err := cbor.Unmarshal(v, &rec); err != nil {
+	if rec, err = readRoot(v); err != nil {
 		return rec, false, fmt.Errorf("read site %s: %w", h, err)
 	}
 	return rec, true, nil
+}
+
+// errDamaged: a value of the index that this store never writes.
+var errDamaged = errors.New("the index is damaged")
+
+func readRoot(v []byte) (rec rootRecord, err error) {
+	if err := cbor.Unmarshal(v, &rec); err != nil {
+		return rec, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if rec.Class&^allClasses != 0 || rec.Listed < 0 || rec.Listed > MaxRootBlocks || rec.Size < 0 || rec.Lease < 0 {
+		return rec, errDamaged
+	}
+	return rec, nil
 }
 
 func (t *txn) saveRoot(h wire.Hash, rec rootRecord) error {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -111,6 +112,12 @@ func TestQuotaSums(t *testing.T) {
 		}
 		if r, _ := s.Root(wire.Hash{1}); !r.LeaseUntil.Equal(hour.Truncate(time.Millisecond)) {
 			t.Errorf("the lease ends %v, want %v", r.LeaseUntil, hour)
+		}
+		for i := range byte(9) {
+			add(50+i, identity.PublicKey{3}, "H", Root{Size: math.MaxInt64, LeaseBytes: math.MaxInt64, LeaseUntil: hour})
+		}
+		if got := s.LeasedBytesGroup("H"); got < 9*maxRootSize {
+			t.Errorf("absurd claims sum up to %d", got)
 		}
 		time.Sleep(time.Hour + time.Second)
 		if got, want := s.LeasedBytes(alice), int64(10+rootOverhead); got != want {
@@ -343,6 +350,34 @@ func TestExpiredRecords(t *testing.T) {
 		dead, _, err := s.findExpired([]byte("soft"), []byte{})
 		if err != nil || len(dead) != 0 {
 			t.Fatalf("the janitor left %d, %v", len(dead), err)
+		}
+	})
+}
+
+func TestTableOfRootsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, Config{NoSync: true, MaxRoots: 10})
+		lease := func(id byte) error {
+			_, err := s.AddRoot(t.Context(), Root{Hash: wire.Hash{id}, Class: Leased, LeaseUntil: time.Now().Add(time.Hour)})
+			return err
+		}
+		for i := range byte(20) {
+			addRoot(t, s, Root{Hash: wire.Hash{100 + i}, Class: Cache})
+			time.Sleep(time.Second)
+		}
+		if _, ok := s.Root(wire.Hash{119}); !ok || s.Usage().Roots != 10 {
+			t.Fatalf("%d roots, the newest among them: %v", s.Usage().Roots, ok)
+		}
+		for i := range byte(10) {
+			if err := lease(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := lease(10); !errors.Is(err, ErrFull) {
+			t.Fatalf("one lease too many: %v, want ErrFull", err)
+		}
+		if err := lease(3); err != nil {
+			t.Fatalf("renewing one that is there: %v", err)
 		}
 	})
 }

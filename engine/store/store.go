@@ -66,6 +66,9 @@ type Config struct {
 	NoSync   bool          // leave out every fsync; for tests on virtual time only
 	Log      *slog.Logger  // default: discard
 
+	// MaxRoots bounds the sites kept, whose records lie in memory (about 300
+	// bytes each); default 2^17.
+	MaxRoots int
 	// SweepEvery is the time between looks for garbage; default 1 h.
 	SweepEvery time.Duration
 }
@@ -85,6 +88,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxRoots <= 0 {
+		c.MaxRoots = 1 << 17
 	}
 	if c.SweepEvery <= 0 {
 		c.SweepEvery = time.Hour
@@ -183,6 +189,7 @@ func (s *Store) Close() error {
 
 // release closes what open opened, as far as it came.
 func (s *Store) release() error {
+	s.app.close()
 	s.packs.close()
 	var errs []error
 	if s.db != nil {

@@ -191,9 +191,9 @@ func (rt *rootTable) victims(n int64, now time.Time) (victims []wire.Hash) {
 		return cmp.Or(cmp.Compare(rt.m[a].Used, rt.m[b].Used), bytes.Compare(a[:], b[:]))
 	})
 	for i, h := range victims {
-		// A root's size is what was claimed; one that is not known counts as
-		// nothing here, and the caller looks again after each round.
-		if n -= rt.m[h].Size + rt.m[h].overhead(); n <= 0 || rt.m[h].Size == 0 {
+		// The size is what was claimed, and other roots may share the blocks:
+		// the caller looks again after each round.
+		if n -= rt.m[h].Size + rt.m[h].overhead(); n <= 0 {
 			return victims[:i+1]
 		}
 	}
