@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"altnet/engine/site"
@@ -32,11 +33,36 @@ type chunked interface {
 type loaded struct {
 	content io.ReadSeeker
 	head    []byte // its beginning
+	room    *[smallFile]byte
+	lender  *buffers
+}
+
+func (l *loaded) giveBack() {
+	if l.room != nil {
+		l.lender.pool.Put(l.room)
+		l.room, l.head = nil, nil
+	}
+}
+
+// whole is a small file in memory.
+type whole struct {
+	*bytes.Reader
+	data []byte
+}
+
+// buffers lends room for small files.
+type buffers struct{ pool sync.Pool }
+
+func (p *buffers) get() *[smallFile]byte {
+	if b, ok := p.pool.Get().(*[smallFile]byte); ok {
+		return b
+	}
+	return new([smallFile]byte)
 }
 
 // load reads the beginning, so that a file whose holders are gone fails before
 // the answer says 200.
-func (f *found) load(sections bool) error {
+func (f *found) load(sections bool, lender *buffers) error {
 	rs, err := f.seeker()
 	if err != nil {
 		return err
@@ -50,16 +76,17 @@ func (f *found) load(sections bool) error {
 			return err
 		}
 	}
-	head := make([]byte, min(f.size, smallFile))
+	f.room, f.lender = lender.get(), lender
+	head := f.room[:min(f.size, smallFile)]
 	if f.size > smallFile {
-		head = head[:1024]
+		head = f.room[:1024]
 	}
 	if _, err := io.ReadFull(rs, head); err != nil {
 		return err
 	}
 	f.head, f.content = head, rs
 	if int64(len(head)) == f.size {
-		f.content = bytes.NewReader(head)
+		f.content = &whole{bytes.NewReader(head), head}
 		return nil
 	}
 	_, err = rs.Seek(0, io.SeekStart)
@@ -159,10 +186,19 @@ func (o *out) ReadFrom(src io.Reader) (int64, error) {
 	if !ok {
 		return o.copy(src)
 	}
-	b, ok := limit.R.(*body)
-	if !ok {
-		return o.copy(src)
+	switch from := limit.R.(type) {
+	case *whole:
+		at := len(from.data) - from.Len()
+		n, err := o.Write(from.data[at : at+int(min(limit.N, int64(from.Len())))])
+		return int64(n), err
+	case *body:
+		return o.blocks(from, limit)
 	}
+	return o.copy(src)
+}
+
+// blocks sends what limit allows of b.
+func (o *out) blocks(b *body, limit *io.LimitedReader) (int64, error) {
 	var total int64
 	for limit.N > 0 {
 		n, err := o.block(b, limit.N)

@@ -27,6 +27,7 @@ func (f *found) Close() {
 	if f.file != nil {
 		f.file.Close()
 	}
+	f.giveBack()
 }
 
 // find opens what a URL's path stands for: a file, a folder's index.html,

@@ -159,14 +159,15 @@ type Visit struct {
 
 // Gateway is the http.Handler of every door. It is safe for concurrent use.
 type Gateway struct {
-	cfg    Config
-	log    *slog.Logger
-	pages  *pages
-	tokens tokens
-	waits  *waits
-	known  *lru.Cache[string, struct{}]  // names the reader opened in this run
-	wiped  *lru.Cache[string, time.Time] // names whose former owner's data went just now
-	own    http.Handler
+	cfg     Config
+	log     *slog.Logger
+	pages   *pages
+	tokens  tokens
+	waits   *waits
+	known   *lru.Cache[string, struct{}]  // names the reader opened in this run
+	wiped   *lru.Cache[string, time.Time] // names whose former owner's data went just now
+	own     http.Handler
+	buffers buffers
 
 	base    context.Context // ends with Close
 	stop    context.CancelFunc

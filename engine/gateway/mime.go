@@ -143,8 +143,14 @@ func archiveType(name string) string {
 // declares one: a header would override it.
 func withoutCharset(contentType string, head []byte) string {
 	const scanned = 1024 // where HTML requires the declaration to stand
-	if contentType == "text/html; charset=utf-8" && bytes.Contains(bytes.ToLower(head[:min(len(head), scanned)]), []byte("charset")) {
-		return "text/html"
+	if contentType != "text/html; charset=utf-8" {
+		return contentType
+	}
+	head = head[:min(len(head), scanned)]
+	for _, spelling := range []string{"charset", "CHARSET", "Charset"} {
+		if bytes.Contains(head, []byte(spelling)) {
+			return "text/html"
+		}
 	}
 	return contentType
 }

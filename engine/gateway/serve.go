@@ -163,7 +163,7 @@ func (g *Gateway) lookup(ctx context.Context, name, urlPath string, page bool) (
 	}
 	f, err := find(ctx, s, urlPath, page)
 	if err == nil && f.file != nil {
-		err = f.load(g.cfg.Section != nil)
+		err = f.load(g.cfg.Section != nil, &g.buffers)
 	}
 	if err != nil {
 		f.Close()

@@ -30,16 +30,14 @@ type waits struct {
 	copies  map[string]time.Time // by owner's name: until when the copy is preferred
 }
 
-// wait is one look-up.
+// wait is one look-up. Its flags are guarded by the lock of waits.
 type wait struct {
-	done chan struct{} // closed at the end; then f and err are set
-	f    *found
-	err  error
-
-	mu    sync.Mutex
-	over  bool // ended
-	alone bool // nobody will take f
-	free  func()
+	done  chan struct{} // closed at the end; then f and err are set
+	f     *found
+	err   error
+	free  func() // ends its context
+	over  bool   // ended
+	alone bool   // left without its request: nobody takes f
 }
 
 type outcome struct {
@@ -64,22 +62,31 @@ func (ws *waits) find(key string, now time.Time) (*wait, error) {
 	return ws.running[key], nil
 }
 
-// leave keeps a look-up going without its request. False where there are too
-// many already.
-func (ws *waits) leave(key string, w *wait) bool {
+// leave keeps a look-up going without its request. over: it has just ended.
+// full: too many go on already.
+func (ws *waits) leave(key string, w *wait) (over, full bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if w.over {
+		return true, false
+	}
+	w.alone = true
 	if _, ok := ws.running[key]; !ok && len(ws.running) >= maxWaits {
-		return false
+		return false, true
 	}
 	ws.running[key] = w
-	return true
+	return false, false
 }
 
-// end notes how a look-up that was left alone came out.
-func (ws *waits) end(key string, w *wait, now time.Time) {
+// end notes that a look-up came out, and how, for the page that asks. It
+// reports whether it was left alone.
+func (ws *waits) end(key string, w *wait, now time.Time) (alone bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	w.over = true
+	if !w.alone {
+		return false
+	}
 	if ws.running[key] == w {
 		delete(ws.running, key)
 	}
@@ -91,6 +98,7 @@ func (ws *waits) end(key string, w *wait, now time.Time) {
 	if w.err != nil && len(ws.ended) < maxWaits {
 		ws.ended[key] = outcome{w.err, now.Add(outcomeLife)}
 	}
+	return true
 }
 
 func (ws *waits) preferCopy(name string, now time.Time) {
@@ -143,22 +151,13 @@ func (g *Gateway) take(w *wait, r *request) (*found, bool, error) {
 }
 
 func (g *Gateway) abandon(key string, w *wait, r *request) (*found, bool, error) {
-	w.mu.Lock()
-	if w.over {
-		w.mu.Unlock()
+	switch over, full := g.waits.leave(key, w); {
+	case over:
 		<-w.done
 		return g.take(w, r)
-	}
-	w.alone = true
-	w.mu.Unlock()
-	if !g.waits.leave(key, w) {
+	case full:
 		w.free()
 		return nil, false, &Problem{Kind: kindBusy, Name: r.name}
-	}
-	select {
-	case <-w.done: // it ended in between and did not find itself in the list
-		g.waits.end(key, w, time.Now())
-	default:
 	}
 	return nil, true, nil
 }
@@ -169,22 +168,17 @@ func (g *Gateway) begin(key string, r *request) *wait {
 	w := &wait{done: make(chan struct{}), free: cancel}
 	name, path := r.name, r.URL.Path
 	g.running.Go(func() {
+		defer close(w.done)
 		w.f, w.err = g.lookup(ctx, name, path, true)
 		settle()
 		if w.err != nil {
 			w.err = asProblem(ctx, w.err, name)
 		}
-		w.mu.Lock()
-		w.over = true
-		alone := w.alone
-		w.mu.Unlock()
-		close(w.done)
-		if alone {
+		if g.waits.end(key, w, time.Now()) {
 			if w.f != nil {
 				w.f.Close()
 			}
 			cancel()
-			g.waits.end(key, w, time.Now())
 		}
 	})
 	return w
