@@ -247,13 +247,13 @@ func (h *Host) begin(c *secure.Conn, remote netip.AddrPort, inbound bool) (*sess
 		return nil, err
 	}
 	if !inbound {
-		err = h.beginDialled(s)
-	}
-	if err != nil {
-		s.shut(err)
+		if err := h.beginDialled(s); err != nil {
+			s.close(s.verdict(err))
+			return nil, s.lost()
+		}
 	}
 	h.wg.Go(s.serve)
-	return s, err
+	return s, nil
 }
 
 // beginDialled says Hello before anybody else can open a stream, then makes

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -22,8 +23,8 @@ func (s *session) greet() (wait func(), err error) {
 	}
 	return func() {
 		defer cancel()
-		if err := s.finishHello(st); err != nil {
-			s.shut(err)
+		if err := s.finishHello(st); err != nil && !errors.Is(err, ErrSessionLost) {
+			s.shut(err) // a session that is lost knows its own cause
 		}
 	}, nil
 }
@@ -97,11 +98,10 @@ func (s *session) learn(hello wire.Hello) error {
 	if p.ID != s.id {
 		return fmt.Errorf("the record of %s in a session with %s: %w", p.ID.Short(), s.id.Short(), wire.ErrMalformed)
 	}
-	now := time.Now()
-	s.keep(p, hello, now)
 	if seen, err := wire.DecodeAddr(hello.Observed); err == nil && seen.Kind != wire.AddrRelay {
 		s.host.observe(s.remote, seen.IP.Addr())
 	}
+	s.keep(p, hello, time.Now())
 	s.host.learned(s)
 	return nil
 }

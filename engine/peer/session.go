@@ -117,7 +117,7 @@ func (c Config) mux() *yamux.Config {
 		AcceptBacklog:           c.MaxStreamsPerSession,
 		PingBacklog:             4,
 		MeasureRTTInterval:      24 * time.Hour,
-		ConnectionWriteTimeout:  10 * time.Second,
+		ConnectionWriteTimeout:  min(10*time.Second, c.StreamTimeout),
 		MaxIncomingStreams:      uint32(c.MaxStreamsPerSession),
 		InitialStreamWindowSize: baseWindow,
 		MaxStreamWindowSize:     maxWindow,
@@ -127,12 +127,15 @@ func (c Config) mux() *yamux.Config {
 }
 
 // serve answers the peer's streams until the session ends.
-func (s *session) serve() {
-	err := s.run()
-	if !s.inbound && s.conn.down.Load() == 0 {
-		err = fmt.Errorf("closed before a first answer, as by a peer of another network: %w: %w", secure.ErrHandshake, err)
+func (s *session) serve() { s.close(s.verdict(s.run())) }
+
+// verdict adds what the end of a session may mean that never heard from a peer
+// it dialled: a peer that refuses our proof can only hang up.
+func (s *session) verdict(err error) error {
+	if s.inbound || s.conn.down.Load() > 0 {
+		return err
 	}
-	s.close(err)
+	return fmt.Errorf("closed before a first answer, as by a peer of another network: %w: %w", secure.ErrHandshake, err)
 }
 
 func (s *session) run() error {
