@@ -107,9 +107,11 @@ func each[T any](b *store.Bucket, visit func(key identity.PublicKey, v T)) error
 // parsed returns the entry's newest record.
 func (e entry) parsed() (record.Record, error) { return record.Parse(e.Record) }
 
-// add notes a new version, newest first.
+// add notes a new version, newest first. A renewal of the newest is none.
 func (e *entry) add(v version) {
-	e.Versions = slices.DeleteFunc(e.Versions, func(o version) bool { return o.Seq == v.Seq })
+	if len(e.Versions) > 0 && e.Versions[0].Root == v.Root {
+		return
+	}
 	e.Versions = append([]version{v}, e.Versions...)
 }
 
@@ -205,10 +207,10 @@ func (e *Engine) Versions(ctx context.Context, name string) ([]control.Version, 
 		return nil, err
 	}
 	out := []control.Version{}
-	for _, v := range en.Versions {
+	for i, v := range en.Versions {
 		out = append(out, control.Version{
 			Seq: v.Seq, Root: v.Root.String(), Size: v.Size, Time: v.Time, Note: v.Note,
-			Current: v.Seq == r.Seq && !r.Tombstone(),
+			Current: i == 0 && !r.Tombstone(),
 		})
 	}
 	return out, nil

@@ -77,6 +77,7 @@ type siteState struct {
 	Claim      *record.Claim      `json:"claim,omitempty"`
 	Grant      []byte             `json:"grant,omitempty"`
 	Withdrawn  bool               `json:"withdrawn,omitempty"`
+	Folder     string             `json:"folder,omitempty"`
 	Versions   []Version          `json:"versions,omitempty"`
 }
 
@@ -99,6 +100,7 @@ type Site struct {
 	Issued    time.Time          // of the newest record; zero before the first
 	Expires   time.Time          // of the newest record
 	Withdrawn bool
+	Folder    string // published last; "" where that is not known
 	Versions  []Version
 }
 
@@ -230,6 +232,18 @@ func (p *Profile) Site(which string) (Site, error) {
 	return Site{}, fmt.Errorf("%s: %w", which, ErrNoSite)
 }
 
+// SetFolder remembers which folder a site was published from.
+func (p *Profile) SetFolder(root identity.PublicKey, dir string) error {
+	return p.update(func(s *state) error {
+		x := s.site(root)
+		if x == nil {
+			return ErrNoSite
+		}
+		x.Folder = dir
+		return nil
+	})
+}
+
 func (s *state) site(root identity.PublicKey) *siteState {
 	i := slices.IndexFunc(s.Sites, func(x siteState) bool { return x.Root == root })
 	if i < 0 {
@@ -250,7 +264,7 @@ func (s *siteState) key() identity.Key { return identity.FromSeed([32]byte(s.Dev
 func (s *siteState) public() Site {
 	site := Site{
 		Name: s.Name, Root: s.Root, Device: s.key().Public(), Serial: s.Serial, Seq: s.Seq,
-		Withdrawn: s.Withdrawn, Versions: slices.Clone(s.Versions),
+		Withdrawn: s.Withdrawn, Folder: s.Folder, Versions: slices.Clone(s.Versions),
 	}
 	if s.Issued != 0 {
 		site.Issued, site.Expires = time.UnixMilli(int64(s.Issued)), time.UnixMilli(int64(s.Expires))
