@@ -109,8 +109,8 @@ type batch struct {
 func (b *builder) readAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
-	full := make(chan *batch, b.workers)
 	free := make(chan *batch, b.workers+2)
+	full := make(chan *batch, cap(free))
 	for range cap(free) {
 		free <- &batch{}
 	}
@@ -191,7 +191,7 @@ func (b *builder) reader(ctx context.Context, jobs <-chan job, free <-chan *batc
 		if err := b.read(ctx, j, out); err != nil {
 			return err
 		}
-		full <- out // room for every batch that a reader can hold
+		full <- out // as many places as batches: never blocks
 	}
 	return nil
 }
@@ -413,7 +413,7 @@ func (m memNodes) root(ctx context.Context, top Link) (wire.Hash, []wire.Hash, e
 		order = append(order, p.Hash)
 		return nil
 	})
-	if err := w.walk(place{Link: top}); err != nil {
+	if err := w.top(top); err != nil {
 		return wire.Hash{}, nil, fmt.Errorf("list blocks: %w", err)
 	}
 	n := node{kind: KindRoot, links: []Link{top}, blocks: w.count, bytes: w.bytes}

@@ -120,7 +120,7 @@ func (x *extraction) run(ctx context.Context, root wire.Hash, temp string) (err 
 	if x.fsys, err = Open(ctx, root, x.blocks); err != nil {
 		return err
 	}
-	if err := x.checkSize(); err != nil {
+	if err := x.check(ctx); err != nil {
 		return err
 	}
 	jobs, done := make(chan Entry), make(chan written)
@@ -141,16 +141,23 @@ func (x *extraction) run(ctx context.Context, root wire.Hash, temp string) (err 
 	return group.Wait()
 }
 
-// checkSize refuses a site that would unfold to more than is wanted.
-func (x *extraction) checkSize() error {
-	n, err := x.fsys.load(x.blocks, Link{Kind: KindRoot, Hash: x.fsys.root}, position{})
+// check reads the whole tree before anything is written, and refuses a site
+// that would unfold to more than is wanted.
+func (x *extraction) check(ctx context.Context) error {
+	var distinct uint64
+	err := walkSite(ctx, x.fsys.root, x.blocks, func(_ place, length uint64) error {
+		distinct += length
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	x.promised = int64(n.links[0].Size)
+	if x.promised, err = x.fsys.Size(); err != nil {
+		return err
+	}
 	most := x.opts.MaxBytes
 	if most == 0 {
-		most = 16*int64(n.bytes) + 1<<30
+		most = 16*int64(distinct) + 1<<30
 	}
 	if x.promised > most {
 		return fmt.Errorf("%d bytes, at most %d are wanted: %w", x.promised, most, ErrLimit)

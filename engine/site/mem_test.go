@@ -116,3 +116,14 @@ func (m *memStore) put(data []byte) wire.Hash {
 	m.blocks[h] = bytes.Clone(data)
 	return h
 }
+
+func hashOf(data []byte) [32]byte { return sha256.Sum256(data) }
+
+// failingSink fails where an error is set.
+type failingSink struct{ has, put, flush error }
+
+func (s *failingSink) HasMany(_ context.Context, hashes []wire.Hash) ([]bool, error) {
+	return make([]bool, len(hashes)), s.has
+}
+func (s *failingSink) PutBatch(context.Context, []Block) error { return s.put }
+func (s *failingSink) Flush(context.Context) error             { return s.flush }

@@ -65,7 +65,9 @@ func foldName(name string) string {
 	if isLowerASCII(name) {
 		return name
 	}
-	return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
+	folded := cases.Fold().String(norm.NFD.String(name))
+	// Up and down again, as folding swaps the cases of Cherokee.
+	return norm.NFC.String(strings.ToLower(strings.ToUpper(folded)))
 }
 
 func isLowerASCII(s string) bool {

@@ -93,7 +93,7 @@ func walkSite(ctx context.Context, root wire.Hash, blocks Blocks, visit func(p p
 		return err
 	}
 	w.count, w.bytes = 0, 0 // the root does not count itself
-	if err := w.walk(place{Link: top.links[0]}); err != nil {
+	if err := w.top(top.links[0]); err != nil {
 		return err
 	}
 	if w.count != top.blocks || w.bytes != top.bytes {
@@ -103,13 +103,19 @@ func walkSite(ctx context.Context, root wire.Hash, blocks Blocks, visit func(p p
 	return nil
 }
 
+// tally is what a node that was expanded stands for.
+type tally struct {
+	size    uint64
+	entries uint64 // files and directories, each counted where it stands
+}
+
 // walker visits the distinct blocks of a tree, depth first.
 type walker struct {
 	ctx    context.Context
 	blocks Blocks
 	visit  func(place, uint64) error
 	met    map[wire.Hash]struct{}
-	done   map[spot]uint64 // size of what was expanded
+	done   map[spot]tally
 	buf    []byte
 
 	count, bytes uint64
@@ -117,25 +123,43 @@ type walker struct {
 
 func newWalker(ctx context.Context, blocks Blocks, visit func(place, uint64) error) *walker {
 	return &walker{ctx: ctx, blocks: blocks, visit: visit,
-		met: map[wire.Hash]struct{}{}, done: map[spot]uint64{}, buf: make([]byte, 0, MaxNode)}
+		met: map[wire.Hash]struct{}{}, done: map[spot]tally{}, buf: make([]byte, 0, MaxNode)}
 }
 
-func (w *walker) walk(p place) error {
-	if p.Kind == KindChunk {
-		return w.meet(p, p.Size)
+// top walks a top directory. It refuses one that unfolds to more entries than
+// a site may have, however few its nodes are.
+func (w *walker) top(l Link) error {
+	entries, err := w.walk(place{Link: l})
+	if err == nil && entries > MaxEntries {
+		err = fmt.Errorf("more than %d entries: %w", MaxEntries, ErrLimit)
 	}
-	if size, ok := w.done[p.spot()]; ok {
-		if size != p.Size {
-			return fmt.Errorf("node %s linked with two sizes: %w", p.Hash, ErrCorrupt)
+	return err
+}
+
+// walk returns how many entries are below p, MaxBlocks for all larger numbers.
+func (w *walker) walk(p place) (uint64, error) {
+	if p.Kind == KindChunk {
+		return 0, w.meet(p, p.Size)
+	}
+	if t, ok := w.done[p.spot()]; ok {
+		if t.size != p.Size {
+			return 0, fmt.Errorf("node %s linked with two sizes: %w", p.Hash, ErrCorrupt)
 		}
-		return nil
+		return t.entries, nil
 	}
 	n, err := w.expand(p)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	w.done[p.spot()] = p.Size
-	return p.children(n, w.walk)
+	entries := uint64(len(n.names))
+	err = p.children(n, func(c place) error {
+		below, err := w.walk(c)
+		entries += below
+		return err
+	})
+	entries = min(entries, MaxBlocks)
+	w.done[p.spot()] = tally{p.Size, entries}
+	return entries, err
 }
 
 // expand reads the node at p and reports its block.
