@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"testing"
 
 	"github.com/flynn/noise"
+
+	"altnet/engine/identity"
 )
 
 func testCipher() *noise.CipherState {
@@ -233,7 +236,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// FuzzServer and FuzzClient feed arbitrary bytes to both sides of a handshake.
+// FuzzServer feeds arbitrary bytes to the responder.
 func FuzzServer(f *testing.F) {
 	hello := preamble{versions: []byte{Version}}.encode()
 	f.Add(hello)
@@ -242,6 +245,26 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		x := &exchange{conn: scripted{in: bytes.NewReader(in)}, cfg: cfg}
 		if _, err := x.respond(); err == nil {
+			t.Fatal("accepted")
+		}
+	})
+}
+
+// FuzzClient begins with a valid message 2 for another handshake.
+func FuzzClient(f *testing.F) {
+	f.Add([]byte{0, 0, refusedVersion})
+	f.Add(binary.BigEndian.AppendUint16(nil, message2Size))
+	a, b := net.Pipe()
+	rec := &recorder{Conn: b}
+	go func() { _, _ = Client(f.Context(), a, testConfig(1), identity.NodeID{}) }()
+	if _, err := Server(f.Context(), rec, testConfig(2)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(rec.sent)
+	cfg := mustConfig(f, 1)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		x := &exchange{conn: scripted{in: bytes.NewReader(in)}, cfg: cfg}
+		if _, err := x.initiate(identity.NodeID{}); err == nil {
 			t.Fatal("accepted")
 		}
 	})
