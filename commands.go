@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"altnet/engine/control"
+)
+
+// command is a word of the command line and of the prompt.
+type command struct {
+	name  string
+	args  string // as the help shows them
+	min   int    // number of arguments
+	max   int    // -1: any number
+	brief string
+	flags []string // its own, besides those that go with everything
+	run   func(ctx context.Context, s *session, args []string) error
+}
+
+// session is what a command works with. The command line makes one for one
+// command, the prompt keeps one.
+type session struct {
+	*terminal
+	opts    *options
+	control control.Control // nil: needs none
+	author  func() (author, error)
+}
+
+// result prints v as JSON where that is asked for, else what text prints.
+func (s *session) result(v any, text func(w io.Writer)) error {
+	if s.opts.json {
+		return writeJSON(s.out, v)
+	}
+	text(s.out)
+	return nil
+}
+
+// commands lists all of them in the order of the help.
+func commands() []command {
+	building := []string{"note", "include", "exclude"}
+	return []command{
+		{"publish", "DIR [NAME]", 1, 2, "publish a folder, under a name if you like", building, publish},
+		{"update", "NAME [DIR]", 1, 2, "publish a site again; DIR where the folder has moved", building, update},
+		{"rollback", "NAME [VERSION]", 1, 2, "serve an earlier version again, by default the one before", []string{"note"}, rollback},
+		{"withdraw", "NAME", 1, 1, "take a site out of the network", nil, withdraw},
+		{"register", "NAME ROOT", 2, 2, "give a name to a content root that is here", nil, register},
+		{"sites", "", 0, 0, "what you published and pinned", nil, sites},
+		{"versions", "NAME", 1, 1, "the kept versions of a site of yours", nil, versions},
+		{"drop", "NAME VERSION", 2, 2, "forget one version", nil, drop},
+		{"receipt", "NAME", 1, 1, "how many copies of a site of yours exist", nil, receipt},
+		{"resolve", "NAME", 1, 1, "what a name stands for", nil, resolve},
+		{"accept", "NAME", 1, 1, "trust the new owner of a name", nil, accept},
+		{"fetch", "NAME|ROOT DEST", 2, 2, "copy a site to a folder", nil, fetch},
+		{"pin", "NAME", 1, 1, "keep a site here and share it", nil, pin},
+		{"unpin", "NAME", 1, 1, "keep it no longer", nil, unpin},
+		{"status", "", 0, 0, "how the node is doing", nil, status},
+		{"stats", "", 0, 0, "the same", nil, status},
+		{"peers", "", 0, 0, "the peers it knows", nil, peers},
+		{"dht", "", 0, 0, "its part in the distributed hash table", nil, showDHT},
+		{"online", "", 0, 0, "join the network", nil, online},
+		{"offline", "", 0, 0, "leave the network; local copies stay readable", nil, offline},
+		{"bootstrap", "ADDR", 1, 1, "join through host:port or nodeid@host:port", nil, bootstrap},
+		{"ping", "PEER", 1, 1, "measure a round trip to a NodeID or host:port", nil, ping},
+		{"find", "NAME|ROOT|KEY", 1, 1, "who is responsible for a key and who holds it", nil, find},
+		{"put", "TEXT", 1, -1, "store a small text as a block (@FILE: a file)", nil, put},
+		{"get", "HASH", 1, 1, "print a block", nil, get},
+		{"key", "show|test|backup|restore [FILE]", 1, 2, "your recovery phrase: show, test, back up, restore", nil, key},
+		{"version", "", 0, 0, "print the version", nil, showVersion},
+		{"help", "[COMMAND]", 0, 1, "this text", nil, nil},
+	}
+}
+
+func lookup(word string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == word {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// needsNode reports whether a command has anything to do with a node.
+func needsNode(word string) bool { return word != "version" && word != "help" }
+
+// runCommand runs one command of the command line.
+func runCommand(ctx context.Context, o *options, words []string, term *terminal) error {
+	s, closeSession, err := openSession(o, words[0], term)
+	if err != nil {
+		return err
+	}
+	defer closeSession()
+	return s.do(ctx, words)
+}
+
+// do checks and runs a command.
+func (s *session) do(ctx context.Context, words []string) error {
+	c, ok := lookup(words[0])
+	if !ok {
+		return usagef("there is no command %q", printable(words[0]))
+	}
+	if c.name == "help" || s.opts.help {
+		return s.help(words)
+	}
+	if err := s.opts.checkGiven(c.name, c.flags); err != nil {
+		return err
+	}
+	args := words[1:]
+	if len(args) < c.min || c.max >= 0 && len(args) > c.max {
+		return usagef("use: altnet %s", strings.TrimSpace(c.name+" "+c.args))
+	}
+	return c.run(ctx, s, args)
+}
+
+// help explains everything or one command.
+func (s *session) help(words []string) error {
+	if len(words) > 1 {
+		c, ok := lookup(words[1])
+		if !ok {
+			return usagef("there is no command %q", printable(words[1]))
+		}
+		fmt.Fprintf(s.out, "altnet %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
+		if len(c.flags) > 0 {
+			fmt.Fprintf(s.out, "\nFlags: -%s\n", strings.Join(c.flags, ", -"))
+		}
+		return nil
+	}
+	fmt.Fprint(s.out, "AltNet: a web without servers. Sites live under .alt and are served by the peers that hold them.\n\n"+
+		"  altnet [flags]            run a node\n"+
+		"  altnet [flags] COMMAND    ask or tell the node that runs on the same data folder\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(s.out, "  %-35s %s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
+	}
+	s.opts.printFlags(s.out)
+	return nil
+}

@@ -1,0 +1,72 @@
+// Command altnet is a node of AltNet and the commands that talk to one.
+//
+// Without a command word it runs a node until it is stopped; with one it
+// reaches the node that runs on the same data folder over its control socket.
+// Everything here is choosing, building and showing: what a node does lives in
+// engine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], stdTerminal()))
+}
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a wrong use of the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// run picks the role and returns the exit code.
+func run(ctx context.Context, args []string, term *terminal) int {
+	opts, words, err := parse(args)
+	if err != nil {
+		return fail(term, opts, err)
+	}
+	switch {
+	case opts.version:
+		words = []string{"version"}
+	case opts.help:
+		words = append([]string{"help"}, words...)
+	}
+	if len(words) == 0 {
+		return fail(term, opts, runNode(ctx, opts, term))
+	}
+	return fail(term, opts, runCommand(ctx, opts, words, term))
+}
+
+// fail says what went wrong and returns the exit code for it.
+func fail(term *terminal, opts *options, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintln(term.err, "altnet:", err)
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintln(term.err, "Try: altnet help")
+		term.jsonError(opts, "usage", usage)
+		return exitUsage
+	}
+	term.jsonError(opts, codeOf(err), err)
+	return exitFailed
+}
