@@ -144,7 +144,7 @@ func TestStreamFloodIsRefused(t *testing.T) {
 		n := w.node(publicAddr(1), func(c *Config) { c.MaxStreamsPerSession = 32 })
 		before := runtime.NumGoroutine()
 		r := w.greeted(publicAddr(2), n)
-		for i := range 20_000 {
+		for i := range 10_000 {
 			if !r.send(frame(yWindow, fSYN, uint32(3+2*i), 0)) {
 				break
 			}
@@ -360,7 +360,7 @@ func TestMintedIdentitiesLeaveNoState(t *testing.T) {
 		if _, err := n.Connect(t.Context(), friend.at, friend.Self().ID); err != nil {
 			t.Fatal(err)
 		}
-		for i := range 150 {
+		for i := range 100 {
 			if r, err := w.rogue(publicAddr(10+i), n); err == nil {
 				go func() { _, _ = io.Copy(io.Discard, r) }()
 				r.hello(r.key)
