@@ -14,12 +14,8 @@ import (
 	"altnet/engine/wire"
 )
 
-const (
-	// A pack is rewritten when less than half of it lives. While the packs
-	// together take more than budget and a sixth, the emptiest go on being
-	// rewritten, as long as one in thirty-two bytes is won.
-	compactStep = 8 << 20 // bytes moved per transaction
-)
+// compactStep is how many bytes one transaction moves.
+const compactStep = 8 << 20
 
 // Compact moves what lives out of packs that are mostly dead and deletes them.
 // Readers go on reading. The store does it by itself after every sweep.
@@ -55,7 +51,10 @@ func (a *appender) sealWasteful() {
 	}
 }
 
-// worst returns the pack that is best rewritten next, held; nil: none.
+// worst returns the pack that is best rewritten next, held; nil: none. A pack
+// is due when less than half of it lives. While the packs together take more
+// than the budget and a sixth, the emptiest are due as long as one byte in
+// thirty-two is won.
 func (ps *packSet) worst(budget int64) *pack {
 	ps.mu.Lock()
 	pressed := ps.disk > budget+budget/6

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -43,14 +44,15 @@ func (s *Store) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error
 	return data, nil
 }
 
-// errRotten: the bytes on disk are not those that were stored.
-var errRotten = errors.New("checksum differs")
+// errRotten: the bytes on disk are not those that were stored, or are beyond
+// reading.
+var errRotten = errors.New("the bytes stored are lost")
 
 func readBlock(p *pack, l loc, buf []byte) ([]byte, error) {
 	buf = slices.Grow(buf[:0], int(l.size))[:l.size]
 	if _, err := p.file.ReadAt(buf, l.off); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errRotten
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EIO) {
+			return nil, fmt.Errorf("%w: %w", errRotten, err)
 		}
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -212,5 +213,84 @@ func TestRecords(t *testing.T) {
 	}
 	if err := b.Put(ctx, make([]byte, MaxKey+1), nil, time.Time{}); !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("long key: %v", err)
+	}
+}
+
+// TestLongBatch puts more than one commit takes, with duplicates far apart.
+func TestLongBatch(t *testing.T) {
+	s := open(t, Config{NoSync: true, PackSize: 1 << 20})
+	b := s.NewBatch()
+	var hashes []wire.Hash
+	n := uint64(flushPuts + flushPuts/2)
+	for i := range n {
+		h, data := block(i%(flushPuts+100), 20)
+		if err := b.Put(h, data); err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, h)
+	}
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hashes {
+		wantBlock(t, s, h)
+	}
+	if u := s.Usage(); u.Blocks != flushPuts+100 {
+		t.Fatalf("%d blocks, want %d", u.Blocks, flushPuts+100)
+	}
+}
+
+// TestOneRefusalAmongMany: a failing update takes nobody with it who shared
+// its transaction.
+func TestOneRefusalAmongMany(t *testing.T) {
+	s := open(t, Config{NoSync: true})
+	hold, entered := make(chan struct{}), make(chan struct{})
+	if err := s.submit(t.Context(), &write{do: func(*txn) error { close(entered); <-hold; return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	refusal := errors.New("no")
+	var wg sync.WaitGroup
+	for i := range byte(20) {
+		wg.Go(func() {
+			err := s.Update(context.Background(), func(tx *Tx) error {
+				if err := tx.Bucket("b").Put([]byte{i}, []byte{i}, time.Time{}); err != nil {
+					return err
+				}
+				if i%3 == 0 {
+					return refusal
+				}
+				return nil
+			})
+			if (i%3 == 0) != errors.Is(err, refusal) {
+				t.Errorf("update %d: %v", i, err)
+			}
+		})
+	}
+	close(hold)
+	wg.Wait()
+	for i := range byte(20) {
+		if _, ok, err := s.Bucket("b").Get([]byte{i}); err != nil || ok == (i%3 == 0) {
+			t.Errorf("record %d: %v %v", i, ok, err)
+		}
+	}
+}
+
+func TestOversizeAndCancelled(t *testing.T) {
+	s := open(t, Config{NoSync: true})
+	h, _ := block(1, 10)
+	if err := s.Put(t.Context(), h, make([]byte, wire.MaxBlock+1)); !errors.Is(err, ErrTooLarge) {
+		t.Fatalf("block too large: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Get(ctx, h, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("get: %v", err)
+	}
+	if _, err := s.AddRoot(t.Context(), Root{Hash: h, Class: 0x80}); err == nil {
+		t.Fatal("a class that does not exist was taken")
+	}
+	if _, _, _, err := s.Bitmap(h); !errors.Is(err, ErrUnknownRoot) {
+		t.Fatalf("bitmap of an unknown root: %v", err)
 	}
 }
