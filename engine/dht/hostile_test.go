@@ -100,7 +100,7 @@ func TestBadRepliesCostThePlace(t *testing.T) {
 				nodes := n.grow(t, 10, nil)
 				time.Sleep(time.Minute)
 				liar := nodes[4]
-				liar.answer = func(wire.Message) (wire.Message, bool) { return bad, true }
+				liar.turn(func(wire.Message) (wire.Message, bool) { return bad, true })
 				got, st, err := nodes[1].Closest(t.Context(), wire.Hash(liar.id), 20)
 				if err != nil || len(got) != 8 || !st.Converged {
 					t.Errorf("lookup found %d, converged %v, %v; want 8", len(got), st.Converged, err)
@@ -162,12 +162,12 @@ func TestContentEclipse(t *testing.T) {
 			gang = append(gang, nodes[i].Self().Raw)
 		}
 		for i := 0; i < 100; i += 5 {
-			nodes[i].answer = func(m wire.Message) (wire.Message, bool) {
+			nodes[i].turn(func(m wire.Message) (wire.Message, bool) {
 				if _, ok := m.(wire.GetRecords); ok {
 					return wire.Records{Peers: gang}, true
 				}
 				return wire.Nodes{Peers: gang}, true
-			}
+			})
 		}
 		for i := 1; i < 100; i += 10 {
 			if count := firsts(t, nodes[i], key); count[1] < 10 {
@@ -192,12 +192,12 @@ func TestOneLiarChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.nodes[near[0].ID].answer = func(m wire.Message) (wire.Message, bool) {
+		n.nodes[near[0].ID].turn(func(m wire.Message) (wire.Message, bool) {
 			if _, ok := m.(wire.GetRecords); ok {
 				return wire.Records{Records: []wire.StoredRecord{{Value: rival, FirstSeen: 1}}}, true
 			}
 			return nil, false
-		}
+		})
 		late := n.join(t, nil) // learns of the name only now, and from the rival
 		late.Handle(t.Context(), near[0], wire.PutRecord{Key: key, Value: rival})
 		time.Sleep(time.Hour)
@@ -250,11 +250,12 @@ func TestStoreRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNet()
 		defer n.closeAll()
-		nodes := n.grow(t, 200, nil)
+		small := func(_ *testNode, cfg *Config) { cfg.K = 8 }
+		nodes := n.grow(t, 80, small)
 		time.Sleep(time.Minute)
 		node, from := nodes[0], nodes[1].Self()
 		good := testRecord(1, 1, time.Now().Add(day), false, "")
-		near := inBucket(node.id, 20, simKey(rand.New(rand.NewPCG(1, 1))))
+		near := inBucket(node.id, 40, simKey(rand.New(rand.NewPCG(1, 1))))
 		far := inBucket(node.id, 0, simKey(rand.New(rand.NewPCG(1, 2))))
 		client := n.join(t, func(_ *testNode, cfg *Config) { cfg.Server = func() bool { return false } })
 		tests := []struct {
@@ -338,7 +339,7 @@ func TestWithdrawnStaysWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNet()
 		defer n.closeAll()
-		nodes := n.grow(t, 40, nil)
+		nodes := n.grow(t, 30, func(_ *testNode, cfg *Config) { cfg.RefreshInterval = 2 * time.Hour })
 		time.Sleep(time.Minute)
 		key := keyOf(6)
 		site := testRecord(1, 1, time.Now().Add(90*day), false, "site")

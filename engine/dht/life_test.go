@@ -11,7 +11,7 @@ import (
 	"altnet/engine/wire"
 )
 
-// first counts, over all answers a fresh reader gets, whom nodes call the
+// firsts counts, over all answers a fresh reader gets, whom nodes call the
 // incumbent.
 func firsts(t *testing.T, reader *testNode, key wire.Hash) map[byte]int {
 	t.Helper()
@@ -35,8 +35,8 @@ func TestMonthOfChurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNet()
 		defer n.closeAll()
-		rare := func(_ *testNode, cfg *Config) { cfg.RefreshInterval = time.Hour }
-		nodes := n.grow(t, 40, rare)
+		rare := func(_ *testNode, cfg *Config) { cfg.RefreshInterval = 2 * time.Hour }
+		nodes := n.grow(t, 30, rare)
 		key, value := keyOf(1), testRecord(1, 5, time.Now().Add(90*day), false, "owner")
 		if _, err := nodes[0].Put(t.Context(), key, value); err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestMonthOfChurn(t *testing.T) {
 		n.kill(nodes[0])
 		nodes = nodes[1:]
 		rival := testRecord(2, 9, time.Now().Add(90*day), false, "rival")
-		const step = 6 * time.Hour
+		const step = 8 * time.Hour
 		for range 30 * day / step {
 			time.Sleep(step)
 			n.kill(nodes[0])
@@ -65,7 +65,7 @@ func TestIdleTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNet()
 		defer n.closeAll()
-		nodes := n.grow(t, 40, nil)
+		nodes := n.grow(t, 30, nil)
 		for i := range 10 {
 			n.put(t, nodes[i], keyOf(i), testRecord(1, 5, time.Now().Add(90*day), false, "x"))
 		}

@@ -34,7 +34,7 @@ type testNode struct {
 	id      identity.NodeID
 	addrs   []wire.Addr
 	store   *Memory
-	answer  func(m wire.Message) (wire.Message, bool) // of a hostile node; false: as usual
+	answer  func(m wire.Message) (wire.Message, bool) // of a hostile node; false: as usual; under net.mu
 	started time.Time
 }
 
@@ -144,14 +144,27 @@ func (n *testNode) Request(ctx context.Context, to wire.Peer, m wire.Message) (w
 		<-ctx.Done()
 		return nil, errUnreachable
 	}
-	if peer.answer != nil {
-		if r, ok := peer.answer(m); ok {
+	if answer := peer.hostility(); answer != nil {
+		if r, ok := answer(m); ok {
 			return r, nil
 		}
 	}
 	r, err := peer.Handle(ctx, n.Self(), m)
 	n.Seen(peer.Self()) // the session brings the peer's fresh record
 	return r, err
+}
+
+// turn makes the node hostile: it answers as answer says.
+func (n *testNode) turn(answer func(wire.Message) (wire.Message, bool)) {
+	n.net.mu.Lock()
+	defer n.net.mu.Unlock()
+	n.answer = answer
+}
+
+func (n *testNode) hostility() func(wire.Message) (wire.Message, bool) {
+	n.net.mu.Lock()
+	defer n.net.mu.Unlock()
+	return n.answer
 }
 
 func sleep(ctx context.Context, t time.Duration) bool {

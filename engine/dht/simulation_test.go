@@ -170,7 +170,7 @@ func TestLookupSimulation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	w := newWorld(*simNodes, 0.5, rng)
 	var times, ends []time.Duration
-	const lookups = 2000
+	const lookups = 1000
 	asked := 0
 	for range lookups {
 		from := rng.IntN(len(w.peers))
