@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"altnet/engine/control"
 	"altnet/engine/publisher"
@@ -37,7 +36,7 @@ func (b build) options() publisher.Options {
 		},
 		Claiming: func(tries, about uint) {
 			if b.progress != nil {
-				b.progress("claiming the name", int64(min(tries, about)), int64(about))
+				b.progress(claiming, int64(min(tries, about)), int64(about))
 			}
 		},
 	}
@@ -51,42 +50,10 @@ func (a profileAuthor) Update(ctx context.Context, dir, name string, b build) (c
 	return a.Author.Update(ctx, name, dir, b.options())
 }
 
-func (a profileAuthor) Rollback(ctx context.Context, name string, version uint64) (control.Receipt, error) {
-	return a.Author.Rollback(ctx, name, version, publisher.Options{})
+func (a profileAuthor) Rollback(ctx context.Context, name string, version uint64, b build) (control.Receipt, error) {
+	return a.Author.Rollback(ctx, name, version, b.options())
 }
 
 func (a profileAuthor) Register(ctx context.Context, name, root string, b build) (control.Receipt, error) {
 	return a.Author.Register(ctx, name, root, b.options())
-}
-
-func recoveryPhrase(profile string) (string, error) {
-	p, err := publisher.Open(profile)
-	if err != nil {
-		return "", err
-	}
-	return p.Phrase()
-}
-
-func backupProfile(profile string, w io.Writer, passphrase string) error {
-	p, err := publisher.Open(profile)
-	if err != nil {
-		return err
-	}
-	return p.Backup(w, passphrase)
-}
-
-func restoreBackup(profile string, r io.Reader, passphrase string) error {
-	p, err := publisher.Open(profile)
-	if err != nil {
-		return err
-	}
-	return p.RestoreBackup(r, passphrase)
-}
-
-func restoreWords(profile, phrase string) error {
-	p, err := publisher.Open(profile)
-	if err != nil {
-		return err
-	}
-	return p.RestorePhrase(phrase)
 }

@@ -18,7 +18,7 @@ import (
 type author interface {
 	Publish(ctx context.Context, dir, name string, b build) (control.Receipt, error)
 	Update(ctx context.Context, dir, name string, b build) (control.Receipt, error)
-	Rollback(ctx context.Context, name string, version uint64) (control.Receipt, error)
+	Rollback(ctx context.Context, name string, version uint64, b build) (control.Receipt, error)
 	Withdraw(ctx context.Context, name string) (control.Receipt, error)
 	// Restore looks for the sites of the profile's keys and returns their names.
 	Restore(ctx context.Context) ([]string, error)

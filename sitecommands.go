@@ -46,7 +46,7 @@ func rollback(ctx context.Context, s *session, args []string) error {
 			return err
 		}
 	}
-	return s.sign(ctx, func(a author, b build) (control.Receipt, error) { return a.Rollback(ctx, args[0], seq) })
+	return s.sign(ctx, func(a author, b build) (control.Receipt, error) { return a.Rollback(ctx, args[0], seq, b) })
 }
 
 func withdraw(ctx context.Context, s *session, args []string) error {

@@ -89,6 +89,9 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) {
 	})
 }
 
+// claiming is the one stage that counts attempts instead of bytes.
+const claiming = "claiming the name"
+
 // bar returns a function that shows how far something has come, and one that
 // ends the display. Where nobody watches, both do nothing.
 func (t *terminal) bar(o *options) (step func(stage string, done, total int64), end func()) {
@@ -107,7 +110,7 @@ func (t *terminal) bar(o *options) (step func(stage string, done, total int64), 
 			}
 			shown = stage
 			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(t.err), progressbar.OptionSetDescription(stage),
-				progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionShowBytes(stage != claiming), progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
 		}
 		if bar.GetMax64() != total {
