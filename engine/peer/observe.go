@@ -12,7 +12,10 @@ const (
 	// newest, so that a change of network wins soon, and enough of them that a
 	// few liars do not.
 	voteWindow = 8
-	// publicQuorum is how many IP groups must see the same public address.
+	// publicQuorum is how many IP groups must see the same public address. A
+	// lone voice is believed until there is a second: the first nodes of a
+	// network have only each other to ask, and a false address harms nobody,
+	// since whoever dials it finds another key there.
 	publicQuorum = 2
 	// maxPrivate is how many private addresses are announced: a computer may
 	// be on a cable and on a radio at once.
@@ -68,11 +71,11 @@ func (v *votes) add(reporter netip.AddrPort, seen netip.Addr) {
 }
 
 // addrs returns the addresses that hold: per public family the one that most
-// groups see, if two do; of the private ones the newest.
+// groups see, if two do or nobody else spoke; of the private ones the newest.
 func (v *votes) addrs() []netip.Addr {
 	var out []netip.Addr
 	for _, s := range []scope{public4, public6} {
-		if a, n := winner(v[s]); n >= publicQuorum {
+		if a, n := winner(v[s]); n > 0 && n >= min(publicQuorum, len(v[s])) {
 			out = append(out, a)
 		}
 	}

@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var kills = flag.Int("kills", 50, "how often TestKill kills a node")
+
+// TestKill kills the publishing or the fetching node at random moments. What
+// it had acknowledged is complete afterwards, and nothing half-written is
+// served: every answer is the file or an error.
+func TestKill(t *testing.T) {
+	needE2E(t)
+	a := start(t, "A", nil)
+	b := start(t, "B", a)
+	c := start(t, "C", a)
+	for _, n := range []*node{a, b, c} {
+		n.waitPeers(1)
+	}
+	acknowledged := map[string]string{} // name to folder
+	for i := range *kills {
+		victim := []*node{a, b}[i%2]
+		name := fmt.Sprintf("k%d.alt", i)
+		dir := t.TempDir()
+		for f := range 8 {
+			writeRandom(t, filepath.Join(dir, fmt.Sprintf("f%d.bin", f)), 1<<20, byte(i*8+f))
+		}
+		check(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte(name), 0o644))
+		after := time.Duration(rand.Int64N(int64(1500 * time.Millisecond)))
+		timer := time.AfterFunc(after, func() { victim.cmd.Process.Kill() })
+		if _, err := a.try("publish", dir, name); err == nil {
+			acknowledged[name] = dir
+			if victim == b {
+				b.try("fetch", name, filepath.Join(t.TempDir(), "copy"))
+			}
+		}
+		timer.Stop()
+		victim.kill()
+		victim.spawn()
+	}
+	t.Logf("%d kills, %d publications acknowledged", *kills, len(acknowledged))
+	for name, dir := range acknowledged {
+		compare(t, a, name, dir)
+	}
+	a.waitPeers(1)
+	for name, dir := range acknowledged {
+		compare(t, c, name, dir)
+		compare(t, b, name, dir)
+	}
+}
