@@ -32,6 +32,9 @@ const maxPathBytes = 8 << 20
 // ServerConfig is what a Server needs. Blocks is required.
 type ServerConfig struct {
 	Blocks Blocks
+	// Site returns what may be handed out as part of a site, and whether
+	// anything may: what was merely read is nobody's business. nil: Blocks.
+	Site func(ctx context.Context, root wire.Hash) (Blocks, bool)
 	// Have answers GetHave; see Bitmap. nil: nothing is known of any site.
 	Have func(ctx context.Context, root wire.Hash) (wire.Have, error)
 	// Refuse holds for blocks that are not served (the blocklist). May be nil.
@@ -42,6 +45,9 @@ type ServerConfig struct {
 func (c ServerConfig) withDefaults() ServerConfig {
 	if c.Have == nil {
 		c.Have = func(context.Context, wire.Hash) (wire.Have, error) { return wire.Have{}, nil }
+	}
+	if c.Site == nil {
+		c.Site = func(context.Context, wire.Hash) (Blocks, bool) { return c.Blocks, true }
 	}
 	if c.Refuse == nil {
 		c.Refuse = func(wire.Hash) bool { return false }
@@ -90,10 +96,11 @@ func (s *Server) blocks(ctx context.Context, m wire.GetBlocks, st Stream) error 
 	if len(m.Hashes) > wire.MaxBlockHashes {
 		return st.Write(wire.Error{Code: wire.CodeBadRequest, Text: "too many hashes"})
 	}
+	from := s.site(ctx, m.Root)
 	buf := s.buffers.Get().(*[]byte)
 	defer s.buffers.Put(buf)
 	for _, h := range m.Hashes {
-		data, err := s.get(ctx, h, *buf)
+		data, err := from.Get(ctx, h, *buf)
 		switch {
 		case err == nil:
 			err = st.WriteBlock(data)
@@ -107,11 +114,26 @@ func (s *Server) blocks(ctx context.Context, m wire.GetBlocks, st Stream) error 
 	return nil
 }
 
-func (s *Server) get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
-	if s.cfg.Refuse(h) {
+// servable is the part of a Blocks that may be handed out.
+type servable struct {
+	blocks Blocks // nil: nothing
+	refuse func(wire.Hash) bool
+}
+
+func (s *Server) site(ctx context.Context, root wire.Hash) servable {
+	blocks, ok := s.cfg.Site(ctx, root)
+	if !ok || s.cfg.Refuse(root) {
+		blocks = nil
+	}
+	return servable{blocks: blocks, refuse: s.cfg.Refuse}
+}
+
+// Get implements Blocks.
+func (b servable) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
+	if b.blocks == nil || b.refuse(h) {
 		return nil, &MissingError{Hash: h, Count: 1}
 	}
-	return s.cfg.Blocks.Get(ctx, h, buf)
+	return b.blocks.Get(ctx, h, buf)
 }
 
 // path walks the path as a reader does, with every block that is read sent on
@@ -124,7 +146,7 @@ func (s *Server) path(ctx context.Context, m wire.GetPath, st Stream) error {
 	if !fs.ValidPath(name) || len(name) > MaxPath || m.Root.IsZero() {
 		return st.Write(wire.Error{Code: wire.CodeBadRequest, Text: "not a path"})
 	}
-	t := &tracer{server: s, stream: st, sent: map[wire.Hash]struct{}{}}
+	t := &tracer{server: s, from: s.site(ctx, m.Root), stream: st, sent: map[wire.Hash]struct{}{}}
 	err := t.walk(ctx, name, m)
 	switch {
 	case t.failed != nil:
@@ -141,6 +163,7 @@ func (s *Server) path(ctx context.Context, m wire.GetPath, st Stream) error {
 // tracer is a Blocks that sends what is read from it.
 type tracer struct {
 	server *Server
+	from   Blocks
 	stream Stream
 	sent   map[wire.Hash]struct{}
 	failed error // of the stream
@@ -148,7 +171,7 @@ type tracer struct {
 
 // Get implements Blocks.
 func (t *tracer) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
-	data, err := t.server.get(ctx, h, buf)
+	data, err := t.from.Get(ctx, h, buf)
 	if err != nil {
 		return nil, err
 	}
