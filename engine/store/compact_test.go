@@ -248,22 +248,29 @@ func TestAddRootDuringSweep(t *testing.T) {
 // TestPutDuringEviction: a duplicate found by a batch is not swept from under
 // it before it commits.
 func TestPutDuringEviction(t *testing.T) {
-	s := open(t, Config{NoSync: true})
-	blocks := putBlocks(t, s, 0, 100, 200)
-	addRoot(t, s, Root{Hash: blocks[0], Class: Pinned, Blocks: blocks})
-	b := s.NewBatch()
-	h, data := block(0, 100)
-	if err := b.Put(h, data); err != nil {
-		t.Fatal(err)
+	for name, batch := range map[string]func(*Store) *Batch{
+		"of nobody": (*Store).NewBatch,
+		"of a root": func(s *Store) *Batch { return s.For(wire.Hash{7}).NewBatch() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, Config{NoSync: true})
+			blocks := putBlocks(t, s, 0, 100, 200)
+			addRoot(t, s, Root{Hash: blocks[0], Class: Pinned, Blocks: blocks})
+			b := batch(s)
+			h, data := block(0, 100)
+			if err := b.Put(h, data); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.DropClass(t.Context(), blocks[0], Pinned); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantBlock(t, s, h)
+			wantGone(t, s, blocks[1])
+		})
 	}
-	if err := s.DropClass(t.Context(), blocks[0], Pinned); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantBlock(t, s, h)
-	wantGone(t, s, blocks[1])
 }
 
 func TestRottenBlockIsForgotten(t *testing.T) {
