@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,12 @@ func (b *bucket) Get(key []byte) ([]byte, bool, error) {
 	defer b.mu.Unlock()
 	v, ok := b.m[string(key)]
 	return v, ok, nil
+}
+
+func (b *bucket) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writes
 }
 
 func (b *bucket) Put(_ context.Context, key, value []byte, _ time.Time) error {
@@ -323,13 +330,15 @@ func TestNeverBackwards(t *testing.T) {
 
 func TestOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net, b, online := &fake{nodes: many(5, holds(sign(t, 1, begin)))}, &bucket{}, true
-		r := start(t, net, b, func(c *Config) { c.Online = func() bool { return online } })
+		net, b := &fake{nodes: many(5, holds(sign(t, 1, begin)))}, &bucket{}
+		var online atomic.Bool
+		online.Store(true)
+		r := start(t, net, b, func(c *Config) { c.Online = online.Load })
 		if _, err := r.Resolve(t.Context(), "pg"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(31 * time.Second)
-		online = false
+		online.Store(false)
 		res, err := r.Resolve(t.Context(), "pg")
 		if err != nil || !res.Stale || !res.Pinned || net.count() != 1 {
 			t.Errorf("a known name offline: stale %v, %v, %d look-ups", res.Stale, err, net.count())
@@ -337,7 +346,7 @@ func TestOffline(t *testing.T) {
 		if _, err := r.Resolve(t.Context(), "other"); !errors.Is(err, ErrOffline) {
 			t.Errorf("an unknown name offline: %v", err)
 		}
-		online = true
+		online.Store(true)
 		net.set()
 		time.Sleep(31 * time.Second)
 		if res, err := r.Resolve(t.Context(), "pg"); err != nil || !res.Stale {
@@ -347,7 +356,7 @@ func TestOffline(t *testing.T) {
 			t.Errorf("an unknown name without peers: %v", err)
 		}
 		time.Sleep(record.DefaultLife)
-		online = false
+		online.Store(false)
 		if _, err := r.Resolve(t.Context(), "pg"); !errors.Is(err, ErrExpired) {
 			t.Errorf("an expired name offline: %v", err)
 		}
@@ -423,12 +432,12 @@ func TestCallersShareALookUp(t *testing.T) {
 		if net.count() != 1 {
 			t.Errorf("%d look-ups within 30 s", net.count())
 		}
-		writes := b.writes
+		writes := b.count()
 		time.Sleep(2 * time.Second)
 		r.Resolve(t.Context(), "pg")
 		synctest.Wait()
-		if net.count() != 2 || b.writes != writes {
-			t.Errorf("%d look-ups after 30 s, %d needless writes", net.count(), b.writes-writes)
+		if net.count() != 2 || b.count() != writes {
+			t.Errorf("%d look-ups after 30 s, %d needless writes", net.count(), b.count()-writes)
 		}
 	})
 }
@@ -503,17 +512,17 @@ func TestWrongClock(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := sign(t, 1, begin)
-		policy := &record.Policy{}
-		r := start(t, &fake{nodes: many(5, holds(rec))}, &bucket{}, func(c *Config) { c.Policy = func() *record.Policy { return policy } })
+		var policy atomic.Pointer[record.Policy]
+		r := start(t, &fake{nodes: many(5, holds(rec))}, &bucket{}, func(c *Config) { c.Policy = policy.Load })
 		if _, err := r.Resolve(t.Context(), "pg"); err != nil {
 			t.Fatal(err)
 		}
-		policy = &record.Policy{Blocklist: record.Blocklist{rec.Content: "court order"}}
+		policy.Store(&record.Policy{Blocklist: record.Blocklist{rec.Content: "court order"}})
 		time.Sleep(31 * time.Second)
 		if res, err := r.Resolve(t.Context(), "pg"); !errors.Is(err, ErrBlocked) || res.Reason != "court order" {
 			t.Errorf("%v, reason %q", err, res.Reason)
 		}
-		policy = &record.Policy{Registrars: []identity.PublicKey{key(9).Public()}}
+		policy.Store(&record.Policy{Registrars: []identity.PublicKey{key(9).Public()}})
 		time.Sleep(31 * time.Second)
 		if _, err := r.Resolve(t.Context(), "pg"); !errors.Is(err, ErrNotGranted) {
 			t.Errorf("a gatekept network: %v", err)
