@@ -2,7 +2,10 @@
 // Clear-Site-Data header does the same where the browser heeds it, which it
 // does over https only.
 (async () => {
-  const attempt = async (job) => { try { await job(); } catch { /* not there: nothing to remove */ } };
+  const patience = () => new Promise((done) => setTimeout(done, 1500)); // no step may keep the page
+  const attempt = async (job) => {
+    try { await Promise.race([job(), patience()]); } catch { /* not there: nothing to remove */ }
+  };
   await attempt(() => localStorage.clear());
   await attempt(() => sessionStorage.clear());
   await attempt(async () => {

@@ -19,7 +19,8 @@ import (
 const (
 	// cleanCookie holds a mark of the owner for whom the browser was cleared.
 	cleanCookie = "altnet-owner"
-	// wipeGrace keeps a browser without cookies from being cleared for ever.
+	// wipeGrace is how long a browser that was just cleared may come without
+	// the cookie, once: it keeps none, and would be cleared for ever.
 	wipeGrace = 10 * time.Second
 	// clearAll is heeded over https and by localhost; the page's script does
 	// the same where it is not.
@@ -39,12 +40,20 @@ func (g *Gateway) needsCleaning(r *request, s Site) bool {
 	mark := ownerMark(s.Owner)
 	for _, c := range r.CookiesNamed(cleanCookie) {
 		if c.Value == mark {
+			g.wiped.Remove(wipeKey(r))
 			return false
 		}
 	}
-	at, ok := g.wiped.Get(r.name)
+	if !wantsPage(r.Request) {
+		return true
+	}
+	at, ok := g.wiped.Get(wipeKey(r))
+	g.wiped.Remove(wipeKey(r))
 	return !ok || time.Since(at) > wipeGrace
 }
+
+// wipeKey is one page in one kind of browser.
+func wipeKey(r *request) string { return r.Host + "\x00" + r.URL.Path + "\x00" + r.UserAgent() }
 
 // clean shows the page that clears what the browser holds.
 func (g *Gateway) clean(w http.ResponseWriter, r *request, s Site) {
@@ -66,7 +75,7 @@ func (g *Gateway) markClean(w http.ResponseWriter, r *request, mark string) {
 	if raw, err := hex.DecodeString(mark); err != nil || len(raw) != 8 {
 		return
 	}
-	g.wiped.Add(r.name, time.Now())
+	g.wiped.Add(wipeKey(r), time.Now())
 	http.SetCookie(w, &http.Cookie{
 		Name: cleanCookie, Value: mark, Path: "/", MaxAge: 400 * 24 * 3600,
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,

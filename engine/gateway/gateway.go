@@ -165,7 +165,7 @@ type Gateway struct {
 	tokens  tokens
 	waits   *waits
 	known   *lru.Cache[string, struct{}]  // names the reader opened in this run
-	wiped   *lru.Cache[string, time.Time] // names whose former owner's data went just now
+	wiped   *lru.Cache[string, time.Time] // pages about to be shown after clearing, see clean.go
 	own     http.Handler
 	buffers buffers
 
@@ -230,9 +230,8 @@ func (g *Gateway) ServeTLS(l net.Listener) error {
 
 func (g *Gateway) serve(l net.Listener, conf *tls.Config) error {
 	srv, err := g.newServer(g)
-	if err != nil {
-		l.Close()
-		return err
+	if errors.Is(err, errClosed) {
+		return l.Close()
 	}
 	if conf == nil {
 		err = srv.Serve(l)
@@ -246,12 +245,14 @@ func (g *Gateway) serve(l net.Listener, conf *tls.Config) error {
 	return fmt.Errorf("serve the gateway on %s: %w", l.Addr(), err)
 }
 
+var errClosed = errors.New("the gateway is closed")
+
 // newServer makes a server that Close ends.
 func (g *Gateway) newServer(h http.Handler) (*http.Server, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, errors.New("serve the gateway: closed")
+		return nil, errClosed
 	}
 	srv := &http.Server{
 		Handler: h,

@@ -711,8 +711,12 @@ func TestCloseEndsTunnels(t *testing.T) {
 	if _, err := silent.Read(make([]byte, 1)); err == nil {
 		t.Error("the tunnel is still open")
 	}
-	if err := g.Serve(listener(t)); err == nil {
-		t.Error("a closed gateway serves")
+	l := listener(t)
+	if err := g.Serve(l); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Accept(); err == nil {
+		t.Error("a closed gateway leaves its listener open")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -89,7 +88,7 @@ func (g *Gateway) tunnelServer() (*tunnels, error) {
 	defer g.mu.Unlock()
 	if g.tunnels == nil {
 		if g.closed {
-			return nil, errors.New("closed")
+			return nil, errClosed
 		}
 		g.tunnels = newTunnels()
 		open := g.tunnels
