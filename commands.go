@@ -27,6 +27,7 @@ type session struct {
 	opts    *options
 	control control.Control // nil: needs none
 	author  func() (author, error)
+	prompt  bool // of a node, in its own process
 }
 
 // result prints v as JSON where that is asked for, else what text prints.
@@ -127,12 +128,21 @@ func (s *session) help(words []string) error {
 		}
 		return nil
 	}
+	if s.prompt {
+		s.listCommands()
+		fmt.Fprintf(s.out, "  %-35s %s\n", "quit", "end the node")
+		return nil
+	}
 	fmt.Fprint(s.out, "AltNet: a web without servers. Sites live under .alt and are served by the peers that hold them.\n\n"+
 		"  altnet [flags]            run a node\n"+
 		"  altnet [flags] COMMAND    ask or tell the node that runs on the same data folder\n\nCommands:\n")
+	s.listCommands()
+	s.opts.printFlags(s.out)
+	return nil
+}
+
+func (s *session) listCommands() {
 	for _, c := range commands() {
 		fmt.Fprintf(s.out, "  %-35s %s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
 	}
-	s.opts.printFlags(s.out)
-	return nil
 }

@@ -11,14 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], stdTerminal()))
+	ctx, signals := watch(context.Background())
+	os.Exit(run(ctx, os.Args[1:], stdTerminal(signals)))
 }
 
 // Exit codes.

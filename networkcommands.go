@@ -157,8 +157,9 @@ func showDHT(ctx context.Context, s *session, _ []string) error {
 	}
 	return s.result(st.DHT, func(w io.Writer) {
 		d := st.DHT
-		fmt.Fprintf(w, "%d peers in the table, about %d in the network\n", d.Peers, d.Estimate)
-		fmt.Fprintf(w, "%d records and %d provider entries stored for others, server: %v\n", d.Records, d.Providers, d.Server)
+		fmt.Fprintf(w, "%s in the table, about %d in the network\n", count(d.Peers, "peer"), d.Estimate)
+		fmt.Fprintf(w, "stored for others: %s, %s\n", count(d.Records, "record"), count(d.Providers, "provider entry"))
+		fmt.Fprintf(w, "answers requests: %v\n", d.Server)
 		for _, b := range d.Buckets {
 			fmt.Fprintf(w, "  prefix %3d: %s %d\n", b.Prefix, strings.Repeat("#", b.Peers), b.Peers)
 		}
@@ -200,7 +201,7 @@ func find(ctx context.Context, s *session, args []string) error {
 		return err
 	}
 	return s.result(found, func(w io.Writer) {
-		fmt.Fprintf(w, "key %s\n%d requests in %s, %d records\n", found.Key, found.Requests, rttText(found.Took), found.Records)
+		fmt.Fprintf(w, "key %s\n%s in %s, %s\n", found.Key, count(found.Requests, "request"), rttText(found.Took), count(found.Records, "record"))
 		for _, p := range found.Providers {
 			fmt.Fprintf(w, "held by %s (%s)\n", short(p.Peer), map[bool]string{true: "complete", false: "in part"}[p.Full])
 		}

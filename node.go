@@ -68,7 +68,9 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 	if o.headless {
 		<-ctx.Done()
 	} else {
-		runPrompt(ctx, &session{terminal: term, opts: o, control: node, author: func() (author, error) { return openAuthor(profile, node) }}, profile)
+		s := &session{terminal: term, opts: o, control: node, prompt: true}
+		s.author = func() (author, error) { return openAuthor(profile, node) }
+		runPrompt(ctx, s, profile)
 	}
 	return ended(ctx)
 }

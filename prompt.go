@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -63,12 +62,15 @@ func (s *session) promptCommand(ctx context.Context, words []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
+	ctx, end := s.signals.during(ctx)
+	defer end()
 	ctx = control.WithCaller(ctx, control.Caller{User: me.User, Admin: me.Admin, Operator: true})
 	one := *s
 	one.opts = o
-	return one.do(ctx, words)
+	if err := one.do(ctx, words); err == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.New("interrupted")
 }
 
 // lines returns the reader of lines and what ends it.

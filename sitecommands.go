@@ -104,7 +104,7 @@ func printReceipt(w io.Writer, r control.Receipt, doors control.Doors) {
 		fmt.Fprintf(w, "%-10s "+format+"\n", append([]any{name}, args...)...)
 	}
 	if r.Withdrawn {
-		fmt.Fprintf(w, "%s is withdrawn; %d peers know it so far.\n", r.Name, r.Records)
+		fmt.Fprintf(w, "%s is withdrawn; told so far: %s.\n", r.Name, count(r.Records, "peer"))
 		return
 	}
 	line("address", "http://%s/", r.Name)
@@ -117,7 +117,7 @@ func printReceipt(w io.Writer, r control.Receipt, doors control.Doors) {
 	line("root", "%s", r.Root)
 	line("version", "%d", r.Seq)
 	line("size", "%s", bytesText(r.Size))
-	line("records", "%d peers know the name", r.Records)
+	line("records", "on %s", count(r.Records, "other peer"))
 	line("copies", "%d complete on other peers", r.Copies)
 	for _, c := range r.Confirmed {
 		what := "complete"
@@ -241,7 +241,7 @@ func printResolution(w io.Writer, r control.Resolution) {
 
 func printRivals(w io.Writer, r control.Resolution) {
 	for _, rival := range r.Rivals {
-		fmt.Fprintf(w, "%-10s %s, first seen %s, backed by %d groups\n", "also", rival.Address, timeText(rival.FirstSeen), rival.Answers)
+		fmt.Fprintf(w, "%-10s %s, first seen %s, backed by %s\n", "also", rival.Address, timeText(rival.FirstSeen), count(rival.Answers, "IP group"))
 	}
 }
 
@@ -299,7 +299,7 @@ func fetch(ctx context.Context, s *session, args []string) error {
 		Root string `json:"root"`
 		control.Unpacked
 	}{target, n}, func(w io.Writer) {
-		fmt.Fprintf(w, "%d files, %s, every block verified, in %s\n", n.Files, bytesText(n.Bytes), dest)
+		fmt.Fprintf(w, "%s, %s, every block verified, in %s\n", count(n.Files, "file"), bytesText(n.Bytes), dest)
 	})
 }
 

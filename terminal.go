@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
@@ -20,6 +21,7 @@ import (
 
 // terminal is where a command reads and writes.
 type terminal struct {
+	signals  *signals
 	in       *os.File
 	out, err io.Writer
 	inTTY    bool // a person types
@@ -27,9 +29,9 @@ type terminal struct {
 	errTTY   bool // a person sees a progress bar
 }
 
-func stdTerminal() *terminal {
+func stdTerminal(s *signals) *terminal {
 	return &terminal{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		signals: s, in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		inTTY: term.IsTerminal(int(os.Stdin.Fd())), outTTY: term.IsTerminal(int(os.Stdout.Fd())), errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 }
@@ -124,6 +126,9 @@ func (t *terminal) bar(o *options) (step func(stage string, done, total int64), 
 		}
 	}
 }
+
+// count is "1 peer", "2 peers".
+func count(n int, what string) string { return english.Plural(n, what, "") }
 
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 

@@ -28,6 +28,8 @@ type Engine struct {
 	started time.Time
 	network [32]byte
 	key     identity.Key
+	// listening is where peers are accepted: the port that 0 became, too.
+	listening []string
 
 	store  *store.Store
 	host   *peer.Host

@@ -22,6 +22,7 @@ func (e *Engine) listen(ctx context.Context) ([]net.Listener, uint16, error) {
 			return nil, 0, fmt.Errorf("listen for peers on %s: %w (is another AltNet using the port? choose one with -listen)", addr, err)
 		}
 		listeners = append(listeners, l)
+		e.listening = append(e.listening, l.Addr().String())
 		if p, err := netip.ParseAddrPort(l.Addr().String()); err == nil && port == 0 {
 			port = p.Port()
 		}

@@ -24,7 +24,7 @@ func (e *Engine) Status(_ context.Context) (control.Status, error) {
 	s := control.Status{
 		Version: e.cfg.Version, Online: e.isOnline(), Connected: len(sessions) > 0,
 		NodeID: e.key.ID().String(), Network: e.cfg.Network, Agent: "altnet/" + e.cfg.Version, Started: e.started,
-		Listen: e.cfg.Listen, Addresses: addresses(e.host.Self().Addrs), Doors: e.doors.describe(),
+		Listen: e.listening, Addresses: addresses(e.host.Self().Addrs), Doors: e.doors.describe(),
 		Peers: len(sessions), DHT: e.dhtStatus(), Store: storeStatus(e.store.Usage()),
 		Traffic: control.Traffic{Up: up, Down: down},
 	}
