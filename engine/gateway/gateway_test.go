@@ -507,7 +507,7 @@ func TestEveryProblemHasItsTexts(t *testing.T) {
 	g, _ := one(t, nil, nil)
 	texts := g.pages.catalog.For("")
 	for _, k := range []Kind{
-		Unknown, NoPeer, Blocked, Conflict, OwnerChanged, Withdrawn, Expired, NotGranted, Offline, BadName, Corrupt, Internal,
+		Unknown, NoPeer, Blocked, Conflict, OwnerChanged, Withdrawn, Expired, NotGranted, Offline, BadName, WrongClock, Corrupt, Internal,
 		kindTimeout, kindNotFound, kindNoIndex, kindEmbed, kindMisdirected, kindProxy, kindMethod, kindBusy,
 	} {
 		keys := []string{string(k) + ".title", string(k) + ".lead"}

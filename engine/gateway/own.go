@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"altnet/engine/record"
 )
 
 // ownPages serves the gateway's own address: what a browser needs to be set
@@ -92,15 +94,12 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
 	if u, err := url.Parse(name); err == nil && u.Host != "" {
 		name = u.Host
 	}
-	name = strings.TrimSuffix(name, "/")
-	if !strings.HasSuffix(name, "."+g.cfg.Suffix) {
-		name += "." + g.cfg.Suffix
-	}
-	if !validName(strings.TrimSuffix(name, "."+g.cfg.Suffix)) {
+	parsed, err := record.ParseName(strings.TrimSuffix(name, "/"), g.cfg.Suffix)
+	if err != nil {
 		g.showHome(w, r, g.pages.say(g.pages.texts(r), "home.badname", typed))
 		return
 	}
-	u := url.URL{Scheme: "http", Host: doorHost(name, g.cfg.Suffix), Path: "/"}
+	u := url.URL{Scheme: "http", Host: doorHost(parsed.Host(g.cfg.Suffix), g.cfg.Suffix), Path: "/"}
 	if local := localAddr(r); local.IsValid() {
 		u.Host += ":" + itoa(local.Port())
 	}

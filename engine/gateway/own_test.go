@@ -52,7 +52,7 @@ func TestOpen(t *testing.T) {
 	g, _ := one(t, nil, nil)
 	for typed, want := range map[string]string{
 		"pg": "http://pg-alt.localhost:8080/", "pg.alt": "http://pg-alt.localhost:8080/", " WWW.PG.alt/ ": "http://www.pg-alt.localhost:8080/",
-		"http://pg.alt/x": "http://pg-alt.localhost:8080/", "a_b": "", "": "", "evil.com@x": "", "evil.com/": "http://evil.com-alt.localhost:8080/",
+		"http://pg.alt/x": "http://pg-alt.localhost:8080/", "a_b": "", "": "", "evil.com@x": "", "evil.com/": "", "Bücher.alt": "http://xn--bcher-kva-alt.localhost:8080/",
 	} {
 		w := get(g, home+"/open?name="+url.QueryEscape(typed))
 		if got := w.Header().Get("Location"); got != want || want == "" && w.Code != 200 {

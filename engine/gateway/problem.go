@@ -28,6 +28,7 @@ const (
 	Offline      Kind = "offline"    // not held here, and the network is off
 	BadName      Kind = "badname"
 	Corrupt      Kind = "corrupt" // the content is no well-formed site
+	WrongClock   Kind = "clock"   // every record seems to be from the future or the past
 	Internal     Kind = "internal"
 
 	kindTimeout     Kind = "timeout"
@@ -72,6 +73,8 @@ func looksOf(k Kind) looks {
 		return looks{http.StatusServiceUnavailable, "calm", 1, true, "", false}
 	case BadName:
 		return looks{http.StatusBadRequest, "calm", 1, false, "", false}
+	case WrongClock:
+		return looks{http.StatusServiceUnavailable, "warn", 1, true, "", false}
 	case Corrupt:
 		return looks{http.StatusBadGateway, "warn", 0, true, "", false}
 	case kindTimeout:
