@@ -125,9 +125,9 @@ func (x *extraction) run(ctx context.Context, root wire.Hash, temp string) (err 
 	}
 	jobs, done := make(chan Entry), make(chan written)
 	group.Go(func() error { defer close(jobs); return x.list(ctx, jobs) })
-	writers, ctx := errgroup.WithContext(ctx)
+	writers, writing := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) + 2 { // more than cores, as blocks may come from far away
-		writers.Go(func() error { return x.write(ctx, jobs, done) })
+		writers.Go(func() error { return x.write(writing, jobs, done) })
 	}
 	group.Go(func() error { defer close(done); return writers.Wait() })
 	p := ExtractProgress{TotalBytes: x.promised}

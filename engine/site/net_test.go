@@ -22,7 +22,7 @@ type testStream struct {
 }
 
 func pipe() (a, b *testStream) {
-	x, y := make(chan wire.Message, 64), make(chan wire.Message, 64)
+	x, y := make(chan wire.Message, 8), make(chan wire.Message, 8)
 	done, once := make(chan struct{}), &sync.Once{}
 	return &testStream{in: x, out: y, done: done, once: once}, &testStream{in: y, out: x, done: done, once: once}
 }
