@@ -64,8 +64,8 @@ func (d *decoder) fail(format string, args ...any) {
 }
 
 // take returns the next n bytes, which alias the input.
-func (d *decoder) take(n int) []byte {
-	if n > len(d.rest) {
+func (d *decoder) take(n uint64) []byte {
+	if n > uint64(len(d.rest)) {
 		d.fail("node ends early")
 		return nil
 	}
@@ -93,12 +93,12 @@ func (d *decoder) head(major byte) uint64 {
 		d.fail("CBOR item 0x%02x", first[0])
 		return 0
 	}
-	width := 1 << (info - 24)
+	width := uint64(1) << (info - 24)
 	var v uint64
 	for _, c := range d.take(width) {
 		v = v<<8 | uint64(c)
 	}
-	if d.err == nil && headSize(v) != 1+width {
+	if d.err == nil && uint64(headSize(v)) != 1+width {
 		d.fail("%d is not in its shortest form", v)
 	}
 	return v
@@ -109,7 +109,7 @@ func (d *decoder) text(limit int) string {
 	if d.err == nil && n > uint64(limit) {
 		d.fail("text of %d bytes", n)
 	}
-	b := d.take(int(n))
+	b := d.take(n)
 	if d.err != nil {
 		return ""
 	}
@@ -124,7 +124,7 @@ func (d *decoder) hash() (h wire.Hash) {
 	if n := d.head(cborBytes); d.err == nil && n != uint64(len(h)) {
 		d.fail("hash of %d bytes", n)
 	}
-	copy(h[:], d.take(len(h)))
+	copy(h[:], d.take(uint64(len(h))))
 	return h
 }
 

@@ -213,6 +213,7 @@ func FuzzNode(f *testing.F) {
 		}
 	}
 	f.Add(byte(KindLeaf), []byte{0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add(byte(KindLeaf), []byte("\x81\x84{\x8e0000000")) // a text longer than any int
 	f.Add(byte(KindList), []byte{0x9a, 0x00, 0x00, 0x7f, 0xff})
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		n, err := parseNode(Kind(kind), data)
