@@ -537,7 +537,7 @@ func TestPagesEscapeWhatOthersWrote(t *testing.T) {
 
 func TestMissingBlocksAreNotMissingPages(t *testing.T) {
 	for want, err := range map[Kind]error{
-		NoPeer: site.ErrMissing, Corrupt: site.ErrCorrupt, Internal: errors.New("x"), kindTimeout: context.DeadlineExceeded,
+		kindNoIndex: errNoIndex, kindNotFound: os.ErrNotExist, NoPeer: site.ErrMissing, Corrupt: site.ErrCorrupt, Internal: errors.New("x"), kindTimeout: context.DeadlineExceeded,
 	} {
 		if got := asProblem(t.Context(), fmt.Errorf("open: %w", err), "pg.alt").Kind; got != want {
 			t.Errorf("%v: %s", err, got)

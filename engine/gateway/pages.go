@@ -165,6 +165,9 @@ func (g *Gateway) fail(w http.ResponseWriter, r *request, p *Problem) {
 		Title: title, Lead: lead, Name: p.Name, Tone: look.tone, Refresh: look.refresh,
 		Claims: g.claims(t, r, p), Actions: g.actions(t, r, p, look), Details: details(t, r, p),
 	}
+	if p.Reason != "" {
+		v.Hints = append(v.Hints, t.Get("detail.reason")+": "+p.Reason)
+	}
 	for i := range look.hints {
 		v.Hints = append(v.Hints, g.pages.say(t, fmt.Sprintf("%s.hint.%d", p.Kind, i+1), p.Name))
 	}
@@ -241,7 +244,6 @@ func details(t assets.Texts, r *request, p *Problem) []detail {
 	}
 	add("owner", p.Owner)
 	add("pinned", p.Pinned)
-	add("reason", p.Reason)
 	if p.Err != nil {
 		add("problem", p.Err.Error())
 	}

@@ -149,6 +149,8 @@ func asProblem(ctx context.Context, err error, name string) *Problem {
 		p.Kind = NoPeer
 	case errors.Is(err, site.ErrCorrupt), errors.Is(err, site.ErrLimit), errors.Is(err, site.ErrUnsupported):
 		p.Kind = Corrupt
+	case errors.Is(err, errNoIndex):
+		p.Kind, p.Err = kindNoIndex, nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		p.Kind = kindNotFound
 	}

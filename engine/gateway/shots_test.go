@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"flag"
+	"html"
 	"io/fs"
 	"net"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 )
 
 var shots = flag.String("shots", "", "take a picture of every page and keep it in this folder")
+
+var only = flag.String("only", "", "with -shots: only the pages whose name has this in it")
 
 // command is the browser with nothing kept from other runs.
 func command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
@@ -50,24 +53,28 @@ func TestShots(t *testing.T) {
 		t.Skip("no -shots folder")
 	}
 	g, addr := startGateway(t, troubles())
-	_ = g
 	pages := map[string]string{"home": "http://" + addr + "/", "bad-name": "http://" + addr + "/open?name=a_b"}
 	for name := range problems() {
 		pages[name] = door(name, addr) + "docs/page"
 	}
+	warning := get(g, "http://moved.alt/", asPage...).Body.String()
+	pages["accept"] = html.UnescapeString(between(t, warning, `button main" href="`, `"`))
 	pages["slow"] = door("slow", addr)
 	pages["fine"] = door("fine", addr)
 	pages["fine-404"] = door("fine", addr) + "none/such.html"
 	pages["fine-noindex"] = door("fine", addr) + "pics/"
 	pages["changed"] = door("changed", addr)
 	for name, url := range pages {
+		if !strings.Contains(name, *only) {
+			continue
+		}
 		for theme, flags := range map[string][]string{
 			"light": {"--window-size=900,900"},
 			"dark":  {"--window-size=900,900", "--blink-settings=preferredColorScheme=0"},
 			"phone": {"--window-size=500,800"},
 		} {
 			file := filepath.Join(*shots, name+"-"+theme+".png")
-			if out, err := chromium(t, append(flags, "--timeout=3000", "--screenshot="+file, url)...); err != nil {
+			if out, err := chromium(t, append(flags, "--virtual-time-budget=2500", "--screenshot="+file, url)...); err != nil {
 				t.Errorf("%s: %v\n%s", name, err, out)
 			}
 		}
