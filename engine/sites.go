@@ -197,7 +197,21 @@ func (e *Engine) Sites(ctx context.Context) ([]control.Site, error) {
 		return nil, err
 	}
 	pinned, err := e.pinnedSites(caller)
-	return append(out, pinned...), err
+	return withPinned(out, pinned), err
+}
+
+// withPinned adds the pinned sites; one that is the caller's own, too, stays
+// one site.
+func withPinned(own, pinned []control.Site) []control.Site {
+	for _, p := range pinned {
+		i := slices.IndexFunc(own, func(s control.Site) bool { return s.Address == p.Address })
+		if i < 0 {
+			own = append(own, p)
+			continue
+		}
+		own[i].Pinned = true
+	}
+	return own
 }
 
 // Versions implements control.Control.

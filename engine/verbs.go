@@ -74,6 +74,9 @@ func (e *Engine) peerFor(ctx context.Context, target string) (wire.Peer, error) 
 		p, err := e.connect(ctx, target)
 		return p, peerError(err)
 	}
+	if target == "" || strings.Trim(target, "0123456789abcdefABCDEF") != "" {
+		return wire.Peer{}, control.Mark(control.ErrInvalid, fmt.Errorf("%q is neither a node's id nor an address", target))
+	}
 	known := map[identity.NodeID]wire.Peer{}
 	for _, s := range e.host.Sessions() {
 		known[s.Peer.ID] = s.Peer
@@ -83,7 +86,7 @@ func (e *Engine) peerFor(ctx context.Context, target string) (wire.Peer, error) 
 	}
 	var found []wire.Peer
 	for id, p := range known {
-		if target != "" && strings.HasPrefix(id.String(), strings.ToLower(target)) {
+		if strings.HasPrefix(id.String(), strings.ToLower(target)) {
 			found = append(found, p)
 		}
 	}

@@ -90,7 +90,7 @@ type Control interface {
 	// Find looks a key up in the DHT: a name, a content root, or any 64 hex
 	// digits.
 	Find(ctx context.Context, target string) (Found, error)
-	// Put stores one block of at most wire.MaxBlock bytes, announces this
+	// Put stores one block of 1 to wire.MaxBlock bytes, announces this
 	// node as its holder and returns its hash.
 	Put(ctx context.Context, data []byte) (wire.Hash, error)
 	// Get returns one block, from here or from a holder.

@@ -518,7 +518,7 @@ func (f *Fake) Find(ctx context.Context, target string) (control.Found, error) {
 
 // Put implements control.Control.
 func (f *Fake) Put(ctx context.Context, data []byte) (wire.Hash, error) {
-	if len(data) > wire.MaxBlock {
+	if len(data) == 0 || len(data) > wire.MaxBlock {
 		return wire.Hash{}, fmt.Errorf("a block of %d bytes: %w", len(data), control.ErrInvalid)
 	}
 	f.mu.Lock()
