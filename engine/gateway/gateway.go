@@ -166,6 +166,7 @@ type Gateway struct {
 	waits   *waits
 	known   *lru.Cache[string, struct{}]  // names the reader opened in this run
 	wiped   *lru.Cache[string, time.Time] // pages about to be shown after clearing, see clean.go
+	quick   *lru.Cache[string, time.Time] // pages that were there at once, and when
 	own     http.Handler
 	buffers buffers
 
@@ -201,10 +202,11 @@ func New(cfg Config) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, log: cfg.Log, pages: shown, tokens: tokens{secret: secret}, waits: newWaits(), origin: cfg.Origin}
 	known, err1 := lru.New[string, struct{}](maxKnown)
 	wiped, err2 := lru.New[string, time.Time](maxKnown)
-	if err := errors.Join(err1, err2); err != nil {
+	quick, err3 := lru.New[string, time.Time](maxKnown)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("open the gateway: %w", err)
 	}
-	g.known, g.wiped = known, wiped
+	g.known, g.wiped, g.quick = known, wiped, quick
 	g.own = g.ownPages()
 	g.base, g.stop = context.WithCancel(context.Background())
 	return g, nil

@@ -62,6 +62,14 @@ func TestLocate(t *testing.T) {
 	}
 }
 
+func TestOwnerName(t *testing.T) {
+	for name, want := range map[string]string{"pg.alt": "pg.alt", "www.pg.alt": "pg.alt", "a.b.pg.alt": "pg.alt", "alt": "alt", "": ""} {
+		if got := ownerName(name); got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+}
+
 func TestIntent(t *testing.T) {
 	const browser = "User-Agent: Mozilla/5.0\n"
 	const page = "Accept: text/html,*/*\n"

@@ -112,6 +112,6 @@ func validLabel(s string) bool {
 
 // ownerName cuts the labels in front: "www.pg.alt" belongs to "pg.alt".
 func ownerName(name string) string {
-	labels := strings.Split(name, ".")
-	return strings.Join(labels[max(0, len(labels)-2):], ".")
+	suffix := max(0, strings.LastIndexByte(name, '.'))
+	return name[strings.LastIndexByte(name[:suffix], '.')+1:]
 }

@@ -121,22 +121,27 @@ func localPath(p string) string { return "/" + strings.TrimLeft(p, "/\\") }
 // answer looks the site up and serves it, or the page that stands for it.
 func (g *Gateway) answer(w http.ResponseWriter, r *request) {
 	page := wantsPage(r.Request)
-	var f *found
-	var err error
-	if page {
-		var waiting bool
-		if f, waiting, err = g.await(r); waiting {
+	if page && !g.warm(r) {
+		f, waiting, err := g.await(r)
+		if waiting {
 			g.waiting(w, r, g.cfg.Progress(r.name))
 			return
 		}
-	} else {
-		ctx, settle, cancel := g.patience(r.Context())
-		defer cancel()
-		if f, err = g.lookup(ctx, r.name, r.URL.Path, false); err != nil {
-			err = asProblem(ctx, err, r.name)
-		}
-		settle()
+		g.finish(w, r, f, err)
+		return
 	}
+	ctx, settle, cancel := g.patience(r.Context())
+	defer cancel()
+	f, err := g.lookup(ctx, r.name, r.URL.Path, page)
+	settle()
+	if err != nil {
+		err = asProblem(ctx, err, r.name)
+	}
+	g.finish(w, r, f, err)
+}
+
+// finish serves the outcome of a look-up.
+func (g *Gateway) finish(w http.ResponseWriter, r *request, f *found, err error) {
 	if f != nil {
 		defer f.Close()
 	}

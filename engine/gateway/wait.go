@@ -19,6 +19,10 @@ const (
 	outcomeLife = 10 * time.Second
 	// copyLife is how long the local copy is shown after the reader chose it.
 	copyLife = 5 * time.Minute
+	// warmWithin and warmLife: a page that was there within the one is taken
+	// to be there for the other, and is looked up without being watched.
+	warmWithin = 20 * time.Millisecond
+	warmLife   = 30 * time.Second
 )
 
 // waits holds the look-ups that outlive the request which began them: it got
@@ -132,16 +136,26 @@ func (g *Gateway) await(r *request) (f *found, waiting bool, err error) {
 	if running != nil {
 		return nil, true, nil
 	}
+	began := time.Now()
 	w := g.begin(key, r)
 	clock := time.NewTimer(g.cfg.WaitAfter)
 	defer clock.Stop()
 	select {
 	case <-w.done:
+		if now := time.Now(); w.err == nil && now.Sub(began) < warmWithin {
+			g.quick.Add(key, now)
+		}
 		return g.take(w, r)
 	case <-clock.C:
 	case <-r.Context().Done():
 	}
 	return g.abandon(key, w, r)
+}
+
+// warm reports whether the page was there at once a moment ago.
+func (g *Gateway) warm(r *request) bool {
+	at, ok := g.quick.Get(waitKey(r))
+	return ok && time.Since(at) < warmLife
 }
 
 // take hands the outcome to the request, whose end then ends its reading.
