@@ -70,6 +70,7 @@ type node struct {
 	gateway string
 	args    []string
 	cmd     *exec.Cmd
+	peak    int64 // bytes of resident memory of the hungriest client command
 }
 
 // start runs a node and waits until it answers on its control socket.
@@ -133,7 +134,11 @@ func (n *node) try(args ...string) (string, error) {
 	cmd.Env = n.env()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		n.peak = max(n.peak, usage.Maxrss<<10)
+	}
+	if err != nil {
 		return out.String(), fmt.Errorf("%s: altnet %s: %w\n%s%s", n.name, strings.Join(args, " "), err, out.String(), errs.String())
 	}
 	return out.String(), nil

@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,7 +26,7 @@ func TestKill(t *testing.T) {
 	for _, n := range []*node{a, b, c} {
 		n.waitPeers(1)
 	}
-	acknowledged := map[string]string{} // name to folder
+	acknowledged, others := map[string]string{}, map[string]string{} // name to folder
 	for i := range *kills {
 		victim := []*node{a, b}[i%2]
 		name := fmt.Sprintf("k%d.alt", i)
@@ -34,17 +37,22 @@ func TestKill(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte(name), 0o644))
 		after := time.Duration(rand.Int64N(int64(1500 * time.Millisecond)))
 		timer := time.AfterFunc(after, func() { victim.cmd.Process.Kill() })
-		if _, err := a.try("publish", dir, name); err == nil {
+		if _, err := a.try("publish", dir, name); err != nil {
+			others[name] = dir
+		} else {
 			acknowledged[name] = dir
-			if victim == b {
-				b.try("fetch", name, filepath.Join(t.TempDir(), "copy"))
-			}
+			b.try("fetch", name, filepath.Join(t.TempDir(), "copy"))
 		}
 		timer.Stop()
 		victim.kill()
 		victim.spawn()
 	}
 	t.Logf("%d kills, %d publications acknowledged", *kills, len(acknowledged))
+	for name, dir := range others {
+		for _, n := range []*node{a, b, c} {
+			nothingHalf(t, n, name, dir)
+		}
+	}
 	for name, dir := range acknowledged {
 		compare(t, a, name, dir)
 	}
@@ -52,5 +60,29 @@ func TestKill(t *testing.T) {
 	for name, dir := range acknowledged {
 		compare(t, c, name, dir)
 		compare(t, b, name, dir)
+	}
+}
+
+// nothingHalf reads a site whose publication was never acknowledged: every
+// answer is the file or an error, never something else.
+func nothingHalf(t *testing.T, n *node, host, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	check(t, err)
+	for _, e := range entries {
+		resp, err := n.get(host, "/"+e.Name())
+		if err != nil {
+			continue
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			continue
+		}
+		want, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		check(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s through %s: %s was served with %d bytes of %d", host, n.name, e.Name(), len(got), len(want))
+		}
 	}
 }
