@@ -136,7 +136,9 @@ func (a *Author) build(ctx context.Context, dir string, o Options) (site.Summary
 	if err := plan.Err(); err != nil {
 		return site.Summary{}, err
 	}
-	return site.Build(ctx, plan, handOver{a.node}, o.Building)
+	sink := newHandOver(ctx, a.node)
+	defer sink.close()
+	return site.Build(ctx, plan, sink, o.Building)
 }
 
 // sign signs the next record of a site and publishes it.
