@@ -14,7 +14,7 @@ run: build
 	./altnet $(ARGS)
 
 build: need-certs
-	$(NOCGO) $(GO) build -tags nogui -trimpath -o altnet .
+	$(NOCGO) $(GO) build -tags nogui -trimpath -ldflags '$(LDFLAGS)' -o altnet .
 
 test: vet
 	$(NOCGO) $(GO) test -tags nogui ./...
