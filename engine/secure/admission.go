@@ -31,8 +31,12 @@ func (c AdmissionConfig) withDefaults() AdmissionConfig {
 
 // admissionBuckets is how many token buckets there are for all groups of the
 // world. Groups share one by a keyed hash, so that memory is bounded and
-// nobody can choose whom to share with.
-const admissionBuckets = 8192
+// nobody can choose whom to share with. They are made a page at a time: most
+// nodes meet few groups.
+const (
+	admissionBuckets = 8192
+	admissionPage    = 64
+)
 
 // Admission decides whether a connection that came in is worth a handshake:
 // a token bucket per IP group (/24, /48) and a cap on handshakes under way,
@@ -44,7 +48,7 @@ type Admission struct {
 
 	mu       sync.Mutex
 	halfOpen int
-	buckets  [admissionBuckets]bucket
+	pages    [admissionBuckets / admissionPage]*[admissionPage]bucket
 }
 
 // bucket starts full: the zero time is long ago.
@@ -69,13 +73,23 @@ func (a *Admission) Admit(addr netip.Addr) (release func(), ok bool) {
 	}
 	var b *bucket
 	if addr = addr.Unmap(); !addr.IsLoopback() {
-		b = &a.buckets[maphash.Comparable(a.seed, group(addr))%admissionBuckets]
+		b = a.bucket(addr)
 		if !b.take(a.cfg, time.Now()) {
 			return nil, false
 		}
 	}
 	a.halfOpen++
 	return sync.OnceFunc(func() { a.release(b) }), true
+}
+
+// bucket returns the bucket that addr shares.
+func (a *Admission) bucket(addr netip.Addr) *bucket {
+	i := maphash.Comparable(a.seed, group(addr)) % admissionBuckets
+	page := &a.pages[i/admissionPage]
+	if *page == nil {
+		*page = new([admissionPage]bucket)
+	}
+	return &(*page)[i%admissionPage]
 }
 
 // group is what shares a bucket: a single address in private ranges, where
