@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"altnet/engine/identity"
-	"altnet/engine/peer/memnet"
 	"altnet/engine/publisher"
 	"altnet/engine/site"
 	"altnet/engine/store"
@@ -251,8 +250,8 @@ func BenchmarkFirstByte(b *testing.B) {
 		meet(b, e, nodes[0])
 		nodes = append(nodes, e)
 	}
-	for _, e := range nodes {
-		meet(b, e, nodes[1], nodes[2])
+	for i, e := range nodes {
+		meet(b, e, nodes[(i+1)%6], nodes[(i+2)%6])
 	}
 	reader, au := nodes[5], benchAuthor(b, nodes[1])
 	ctx, cancel := context.WithCancel(b.Context())
@@ -373,21 +372,26 @@ func bareProxy(b *testing.B) string {
 }
 
 // BenchmarkMemory starts fifty nodes in this process, has them join each
-// other, and shares out what the process grew by: heap and stacks.
+// other over loopback, and shares out what the process grew by: heap and
+// stacks.
 func BenchmarkMemory(b *testing.B) {
 	const count = 50
 	for b.Loop() {
 		before := memory()
-		net := memnet.New()
 		var nodes []*Engine
 		for i := range count {
-			e := inMemory(b, net, i)
+			e := lone(b, b.TempDir(), func(c *Config) { c.NoSync, c.NoVolunteer = true, false })
 			if i > 0 {
 				meet(b, e, nodes[max(0, i-3):i]...)
 			}
 			nodes = append(nodes, e)
 		}
 		b.ReportMetric(float64(memory()-before)/count/1024, "KiB/node")
+		sessions := 0
+		for _, e := range nodes {
+			sessions += len(e.host.Sessions())
+		}
+		b.ReportMetric(float64(sessions)/count, "sessions/node")
 		for _, e := range nodes {
 			e.Close()
 		}
@@ -400,16 +404,6 @@ func memory() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
-}
-
-func inMemory(b *testing.B, n *memnet.Net, i int) *Engine {
-	ip := netip.AddrFrom4([4]byte{20, 0, byte(i), 1})
-	addr := netip.AddrPortFrom(ip, 9000)
-	return lone(b, b.TempDir(), func(c *Config) {
-		c.Listen, c.NoSync, c.NoVolunteer = []string{addr.String()}, true, false
-		c.ListenFunc = func(string) (net.Listener, error) { return n.Listen(addr) }
-		c.DialFunc = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) { return n.Dial(ctx, ip, to) }
-	})
 }
 
 // BenchmarkOpen starts a node on a folder that was used before.
