@@ -2,16 +2,15 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"altnet/engine/control"
 	"altnet/engine/gateway"
 	"altnet/engine/identity"
-	"altnet/engine/record"
 	"altnet/engine/resolver"
 	"altnet/engine/site"
 	"altnet/engine/store"
@@ -60,7 +59,8 @@ func (o *openSites) get(root wire.Hash) (*site.FS, error) {
 	return fs, nil
 }
 
-func (o *openSites) close() {
+// forget closes every site; who reads on opens it anew.
+func (o *openSites) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sites.Purge()
@@ -76,9 +76,9 @@ func (e *Engine) gatewayConfig() gateway.Config {
 
 // browse finds the site that a browser asks for.
 func (e *Engine) browse(ctx context.Context, name string) (gateway.Site, error) {
-	res, err := e.names.Resolve(ctx, name)
+	res, err := e.lookUp(ctx, name)
 	if err != nil {
-		return gateway.Site{}, e.problem(res, err)
+		return gateway.Site{}, gateway.ProblemOf(res, err, e.cfg.TLD)
 	}
 	return e.shown(res)
 }
@@ -88,12 +88,7 @@ func (e *Engine) shown(res resolver.Resolution) (gateway.Site, error) {
 	if err != nil {
 		return gateway.Site{}, err
 	}
-	bare := res.Name
-	bare.Sub = ""
-	return gateway.Site{
-		Name: bare.Host(e.cfg.TLD), Owner: res.Record.Root.String(), Root: res.Record.Content, Seq: res.Record.Seq,
-		FS: fs, Date: res.Record.IssuedAt(), Stale: res.Stale, OwnerChanged: res.Replaced,
-	}, nil
+	return gateway.SiteOf(res, fs, e.cfg.TLD), nil
 }
 
 // local returns the last known state of a site, without the network.
@@ -102,48 +97,14 @@ func (e *Engine) local(name string) (gateway.Site, bool) {
 	if !ok {
 		return gateway.Site{}, false
 	}
-	if _, held := e.store.Root(res.Record.Content); !held {
+	_, held := e.store.Root(res.Record.Content)
+	_, refused := e.rules.now().Refuses(&res.Record, time.Now())
+	if !held || refused {
 		return gateway.Site{}, false
 	}
 	s, err := e.shown(res)
 	s.Stale = true
 	return s, err == nil
-}
-
-// problem says why a name cannot be opened, in the gateway's terms.
-func (e *Engine) problem(res resolver.Resolution, err error) error {
-	p := &gateway.Problem{Kind: kindOf(err), Owner: res.Owner.String(), Reason: res.Reason, Err: err}
-	if !res.Old.IsZero() {
-		p.Pinned = res.Old.String()
-	}
-	for _, c := range res.Candidates {
-		p.Claims = append(p.Claims, gateway.Claim{
-			Address: e.address(c.Owner), Groups: c.Groups, Total: res.Groups, Since: fromMillis(c.FirstSeen),
-		})
-	}
-	return p
-}
-
-func kindOf(err error) gateway.Kind {
-	for _, m := range []struct {
-		err  error
-		kind gateway.Kind
-	}{
-		{resolver.ErrUnknown, gateway.Unknown},
-		{resolver.ErrConflict, gateway.Conflict},
-		{resolver.ErrOwnerChanged, gateway.OwnerChanged},
-		{resolver.ErrWithdrawn, gateway.Withdrawn},
-		{resolver.ErrExpired, gateway.Expired},
-		{resolver.ErrBlocked, gateway.Blocked},
-		{resolver.ErrNotGranted, gateway.NotGranted},
-		{resolver.ErrOffline, gateway.Offline},
-		{record.ErrBadName, gateway.BadName},
-	} {
-		if errors.Is(err, m.err) {
-			return m.kind
-		}
-	}
-	return gateway.Internal
 }
 
 // acceptOwner is the reader's answer to the page that warns of a new owner.
@@ -152,7 +113,7 @@ func (e *Engine) acceptOwner(ctx context.Context, name, owner string) error {
 	if err != nil {
 		return control.Mark(control.ErrInvalid, err)
 	}
-	return e.names.Trust(ctx, name, key)
+	return nameError(e.names.Trust(ctx, name, key))
 }
 
 // section tells the gateway where a block lies, for the kernel to send.

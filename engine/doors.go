@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"altnet/engine/ca"
 	"altnet/engine/control"
@@ -19,6 +20,7 @@ type doors struct {
 	gateway     *gateway.Gateway
 	dns         *dns.Server
 	ca          *ca.CA
+	serving     sync.WaitGroup
 }
 
 // openDoors binds every door, so that an address in use is an error at once.
@@ -79,11 +81,11 @@ func (d *doors) serve(failed chan<- error) {
 		if l == nil {
 			return
 		}
-		go func() {
+		d.serving.Go(func() {
 			if err := serve(l); err != nil {
 				failed <- err
 			}
-		}()
+		})
 	}
 	if d.gateway != nil {
 		run(d.http, d.gateway.Serve)
@@ -104,6 +106,7 @@ func (d *doors) close() error {
 	if d.dns != nil {
 		errs = append(errs, d.dns.Close())
 	}
+	d.serving.Wait()
 	return errors.Join(errs...)
 }
 

@@ -43,6 +43,9 @@ type Engine struct {
 	opened *openSites
 	doors  doors
 	events hub
+	// joining and owing wake the loops that join the network and that bring
+	// into it what its users published; each holds one token.
+	joining, owing chan struct{}
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -60,15 +63,17 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, log: cfg.Log, started: time.Now(), gate: record.NewGate(),
 		network: record.NetworkID(cfg.Network), rules: newRules(cfg.Data),
+		joining: make(chan struct{}, 1), owing: make(chan struct{}, 1),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := e.open(ctx); err != nil {
 		e.Close()
 		return nil, err
 	}
-	e.wg.Go(e.join)
-	e.wg.Go(e.keepAnnounced)
-	e.wg.Go(e.watchStatus)
+	signal(e.joining)
+	for _, loop := range []func(){e.keepJoined, e.keepAnnounced, e.followPins, e.watchRules, e.watchStatus} {
+		e.wg.Go(loop)
+	}
 	return e, nil
 }
 
@@ -103,11 +108,16 @@ func (e *Engine) open(ctx context.Context) (err error) {
 
 // openNetwork binds the listeners and makes the host and the DHT.
 func (e *Engine) openNetwork(ctx context.Context) (err error) {
-	listeners, port, err := e.listen(ctx)
+	announce, err := announced(e.cfg.Announce)
 	if err != nil {
 		return err
 	}
-	announce, err := announced(e.cfg.Announce)
+	for _, addr := range e.cfg.Bootstrap {
+		if _, _, err := splitBootstrap(addr); err != nil {
+			return err
+		}
+	}
+	listeners, port, err := e.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,10 +161,33 @@ func (e *Engine) openSites() {
 	e.opened = newOpenSites(e)
 }
 
+// signal leaves a token in a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// spawn runs f in a goroutine that Close waits for, unless it has begun to.
+func (e *Engine) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return false
+	}
+	e.wg.Go(f)
+	return true
+}
+
 // Run serves the doors for browsers until ctx ends or one of them fails.
 func (e *Engine) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
-	e.doors.serve(failed)
+	e.mu.Lock() // so that Close waits for what begins here
+	if e.ctx.Err() == nil {
+		e.doors.serve(failed)
+	}
+	e.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -174,12 +207,14 @@ func (e *Engine) Close() error {
 
 // shut takes the parts down in the order opposite to open.
 func (e *Engine) shut() error {
+	e.mu.Lock() // so that spawn starts nothing that nobody waits for
 	e.cancel()
+	e.mu.Unlock()
 	e.events.close()
 	var errs []error
 	errs = append(errs, e.doors.close())
 	if e.opened != nil {
-		e.opened.close()
+		e.opened.forget()
 	}
 	if e.names != nil {
 		errs = append(errs, e.names.Close())

@@ -90,6 +90,18 @@ func (h *hub) publish(user string, ev control.Event) {
 	}
 }
 
+// notice gives an event to every reader; one whose backlog is full misses it.
+func (h *hub) notice(ev control.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for r := range h.readers {
+		select {
+		case r.events <- ev:
+		default:
+		}
+	}
+}
+
 // status gives every reader the newest status.
 func (h *hub) status(ev control.Event) {
 	h.mu.Lock()

@@ -29,6 +29,7 @@ func (e *Engine) handle() {
 	e.host.OnPeer(func(p wire.Peer, up bool) {
 		if up {
 			e.dht.Seen(p)
+			signal(e.owing)
 		}
 		e.events.poke()
 	})

@@ -26,20 +26,33 @@ const (
 // settingsBucket holds this node's few own settings.
 const settingsBucket = "settings"
 
-// join tries to enter the network until it works once. From then on the DHT
-// asks for seeds by itself whenever it knows nobody.
-func (e *Engine) join() {
-	for wait := rejoinFirst; ; wait = min(2*wait, rejoinMost) {
-		if e.isOnline() {
-			ctx, cancel := context.WithTimeout(e.ctx, rejoinMost)
-			err := e.dht.Bootstrap(ctx, e.seeds(ctx))
-			cancel()
-			if err == nil {
-				e.events.poke()
-				return
-			}
-			e.log.Debug("join the network", "err", err)
+// keepJoined enters the network at the start and whenever the user goes online
+// again. What is owed to the network is brought in then.
+func (e *Engine) keepJoined() {
+	for {
+		select {
+		case <-e.joining:
+		case <-e.ctx.Done():
+			return
 		}
+		e.join()
+		signal(e.owing)
+	}
+}
+
+// join tries to enter the network until it works once or the user goes
+// offline. From then on the DHT asks for seeds by itself whenever it knows
+// nobody.
+func (e *Engine) join() {
+	for wait := rejoinFirst; e.isOnline(); wait = min(2*wait, rejoinMost) {
+		ctx, cancel := context.WithTimeout(e.ctx, rejoinMost)
+		err := e.dht.Bootstrap(ctx, e.seeds(ctx))
+		cancel()
+		if err == nil {
+			e.events.poke()
+			return
+		}
+		e.log.Debug("join the network", "err", err)
 		if !e.pause(wait) {
 			return
 		}
@@ -198,15 +211,14 @@ func (e *Engine) SetOnline(ctx context.Context, online bool) error {
 		err = bucket.Put(ctx, onlineKey, []byte{1}, time.Time{})
 	}
 	if err != nil {
-		return fmt.Errorf("remember the choice: %w", err)
+		return storeError(fmt.Errorf("remember the choice: %w", err))
 	}
 	e.mu.Lock()
-	changed := e.online != online
 	e.online = online
 	e.mu.Unlock()
 	e.host.SetOnline(online)
-	if changed && online {
-		e.wg.Go(e.join)
+	if online {
+		signal(e.joining)
 	}
 	e.events.poke()
 	return nil

@@ -184,7 +184,7 @@ func rivalRefused(t *testing.T, v *virtual, nodes []*Engine, first control.Recei
 		t.Errorf("a rival publishes under a taken name: %v", err)
 	}
 	r := forge(t, rival, "garden")
-	if _, err := rival.announce(t.Context(), &r); err != nil {
+	if _, err := rival.announce(t.Context(), &r).wait(); err != nil {
 		t.Logf("the rival's announcement: %v", err)
 	}
 	v.pass(time.Minute)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"altnet/engine/control"
-	"altnet/engine/dht"
 	"altnet/engine/identity"
 	"altnet/engine/record"
 	"altnet/engine/replica"
@@ -21,10 +20,6 @@ import (
 // enoughCopies is how many other peers must hold a site before it outlives the
 // sleep of this computer.
 const enoughCopies = 2
-
-// announceEvery is how often the node announces its users' records again;
-// they live 48 h in the DHT.
-const announceEvery = 12 * time.Hour
 
 // HaveBlocks implements control.Control. What is held is kept for a day, so
 // that the answer still holds when the site is published.
@@ -78,8 +73,12 @@ func (e *Engine) Publish(ctx context.Context, p control.PublishRequest) (control
 	if err != nil {
 		return control.Receipt{}, err
 	}
-	e.announceOwn(ctx, &en, r)
-	e.awaitCopy(ctx, r, len(blocks))
+	e.names.Seen(r)
+	if e.isOnline() {
+		en.Records = e.goLive(ctx, r, len(blocks)).records()
+	}
+	signal(e.owing)
+	e.tellSite(en)
 	return e.receipt(en)
 }
 
@@ -106,130 +105,72 @@ func (e *Engine) checkOwn(raw []byte) (*record.Record, error) {
 
 // adopt takes a complete site into the book and the store as the caller's own.
 func (e *Engine) adopt(ctx context.Context, r *record.Record, note string, blocks []wire.Hash) (entry, error) {
-	en, err := e.bookFor(ctx, r)
+	caller := control.CallerFrom(ctx)
+	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) error {
+		if err := e.mayReplace(caller, en, known, r); err != nil {
+			return err
+		}
+		info, err := e.keeper.Hold(ctx, voucherOf(r), store.Root{
+			Hash: r.Content, Class: store.Own, Owner: r.Root, User: en.User, Size: int64(r.Size), Blocks: blocks,
+		})
+		if err != nil {
+			return storeError(err)
+		}
+		if !info.Full {
+			return control.Mark(control.ErrMissing, fmt.Errorf("blocks of %s are not here", r.Content))
+		}
+		en.replace(r)
+		en.add(version{Seq: r.Seq, Root: r.Content, Size: int64(r.Size), Time: time.Now(), Note: note})
+		return nil
+	})
 	if err != nil {
 		return entry{}, err
 	}
-	info, err := e.keeper.Hold(ctx, voucherOf(r), store.Root{
-		Hash: r.Content, Class: store.Own, Owner: r.Root, User: en.User, Size: int64(r.Size), Blocks: blocks,
-	})
-	if err != nil {
-		return entry{}, storeError(err)
-	}
-	if !info.Full {
-		return entry{}, control.Mark(control.ErrMissing, fmt.Errorf("blocks of %s are not here", r.Content))
-	}
-	en.Record = r.Raw
-	en.add(version{Seq: r.Seq, Root: r.Content, Size: int64(r.Size), Time: time.Now(), Note: note})
-	if err := e.sites.put(ctx, en); err != nil {
-		return entry{}, fmt.Errorf("note the site: %w", err)
-	}
+	e.pinsNoMore(ctx, r.Root, en.User)
 	return en, nil
 }
 
-// bookFor returns the entry that a new record changes.
-func (e *Engine) bookFor(ctx context.Context, r *record.Record) (entry, error) {
-	caller := control.CallerFrom(ctx)
-	en, known, err := e.sites.get(r.Root)
-	if err != nil {
-		return entry{}, err
-	}
+// mayReplace says whether a caller may publish a record in place of what the
+// book says, and makes a new entry the caller's.
+func (e *Engine) mayReplace(caller control.Caller, en *entry, known bool, r *record.Record) error {
 	if !known {
-		return entry{Owner: r.Root, User: caller.User}, nil
+		en.User = caller.User
+		return nil
 	}
 	if !caller.Owns(en.User) {
-		return entry{}, control.Mark(control.ErrDenied, errors.New("another user of this computer publishes this site"))
+		return control.Mark(control.ErrDenied, errors.New("another user of this computer publishes this site"))
 	}
 	old, err := en.parsed()
 	if err != nil {
-		return entry{}, err
+		return err
 	}
 	if old.Hash != r.Hash && !r.Supersedes(&old) {
-		return entry{}, control.Mark(control.ErrStale, fmt.Errorf("sequence %d of %s is not above %d, which this node has already", r.Seq, e.nameOf(r), old.Seq))
+		return control.Mark(control.ErrStale, fmt.Errorf("sequence %d of %s is not above %d, which this node has already", r.Seq, e.nameOf(r), old.Seq))
 	}
-	return en, nil
-}
-
-// announceOwn stores the record of one of this node's sites in the DHT, says
-// that the site is here, and notes how far that went.
-func (e *Engine) announceOwn(ctx context.Context, en *entry, r *record.Record) {
-	if !e.isOnline() {
-		return
-	}
-	e.names.Seen(r)
-	stored, err := e.announce(ctx, r)
-	if err != nil {
-		e.log.Info("announce a record", "name", e.nameOf(r), "err", err)
-	}
-	if stored > 0 {
-		en.Records, en.Announced = stored, time.Now()
-		if err := e.sites.put(ctx, *en); err != nil {
-			e.log.Warn("note an announcement", "err", err)
-		}
-	}
-	if r.Tombstone() {
-		return
-	}
-	if _, err := e.dht.Provide(ctx, r.Content, true, dht.MaxTTL); err != nil {
-		e.log.Info("announce a holder", "root", r.Content, "err", err)
-	}
-}
-
-// announce puts a signed record under each of its keys and returns how many
-// peers stored it under the one that has the fewest.
-func (e *Engine) announce(ctx context.Context, r *record.Record) (int, error) {
-	fewest := -1
-	var errs []error
-	for _, key := range r.Keys() {
-		stats, err := e.dht.Put(ctx, key, r.Raw)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		if n := len(stats.Stored); fewest < 0 || n < fewest {
-			fewest = n
-		}
-	}
-	return max(fewest, 0), errors.Join(errs...)
-}
-
-// awaitCopy offers the site to volunteers in the background and waits for the
-// first complete copy elsewhere, for at most Config.PublishFor.
-func (e *Engine) awaitCopy(ctx context.Context, r *record.Record, blocks int) {
-	if !e.isOnline() {
-		return
-	}
-	copied, stop := e.events.receipts(r.Content)
-	defer stop()
-	placed := make(chan struct{})
-	e.spawn(func() {
-		defer close(placed)
-		n, err := e.keeper.Place(e.ctx, replica.Site{Voucher: voucherOf(r), Size: int64(r.Size), Blocks: blocks})
-		e.log.Info("copies placed", "name", e.nameOf(r), "copies", n, "err", err)
-	})
-	timer := time.NewTimer(e.cfg.PublishFor)
-	defer timer.Stop()
-	for fullCopies(e.keeper.Confirmed(r.Content)) == 0 {
-		select {
-		case <-copied:
-		case <-placed:
-			return
-		case <-timer.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+	return nil
 }
 
 // confirmed is told by the keeper of every copy that another peer confirmed.
-func (e *Engine) confirmed(root wire.Hash, _ replica.Confirmation) {
+func (e *Engine) confirmed(root wire.Hash, c replica.Confirmation) {
 	e.events.confirmed(root)
-	en, ok := e.ownerOf(root)
-	if !ok {
-		return
+	for _, en := range e.ownersOf(root) {
+		if c.Full && !en.Placed {
+			e.notePlaced(en.Owner, root)
+		}
+		e.tellReceipt(en)
 	}
-	if receipt, err := e.receipt(en); err == nil {
-		e.events.publish(en.User, control.Event{Kind: control.EventReceipt, Time: time.Now(), Receipt: &receipt})
+}
+
+// notePlaced writes down that the present version of a site has a copy.
+func (e *Engine) notePlaced(owner identity.PublicKey, root wire.Hash) {
+	_, err := e.sites.change(e.ctx, owner, func(en *entry, _ bool) error {
+		if r, err := en.parsed(); err == nil && r.Content == root {
+			en.Placed = true
+		}
+		return nil
+	})
+	if err != nil {
+		e.log.Warn("note a copy", "root", root, "err", err)
 	}
 }
 
@@ -284,68 +225,58 @@ func (e *Engine) Withdraw(ctx context.Context, tombstone []byte) (control.Receip
 	if !r.Tombstone() {
 		return control.Receipt{}, control.Mark(control.ErrInvalid, errors.New("the record is no tombstone"))
 	}
-	en, err := e.bookFor(ctx, r)
+	caller := control.CallerFrom(ctx)
+	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) error {
+		if err := e.mayReplace(caller, en, known, r); err != nil {
+			return err
+		}
+		en.replace(r)
+		return nil
+	})
 	if err != nil {
 		return control.Receipt{}, err
 	}
-	en.Record = r.Raw
-	if err := e.sites.put(ctx, en); err != nil {
-		return control.Receipt{}, err
-	}
 	e.names.Seen(r)
-	e.announceOwn(ctx, &en, r)
-	e.disown(ctx, en)
+	if e.isOnline() {
+		a := e.announceOwn(r)
+		ctx, cancel := context.WithTimeout(ctx, e.cfg.PublishFor)
+		defer cancel()
+		a.awaitFirst(ctx)
+		en.Records = a.records()
+		e.spawn(func() { e.disown(en) })
+	}
+	signal(e.owing)
+	e.tellSite(en)
 	return e.receipt(en)
+}
+
+// tellSite tells the author's windows that a site of theirs changed.
+func (e *Engine) tellSite(en entry) {
+	if s, err := e.describe(en); err == nil {
+		e.events.publish(en.User, control.Event{Kind: control.EventSite, Time: time.Now(), Site: &s})
+	}
+	e.events.poke()
 }
 
 // disown tells the network that this node serves a withdrawn site no longer.
 // The author's copies stay here, for a later change of mind.
-func (e *Engine) disown(ctx context.Context, en entry) {
+func (e *Engine) disown(en entry) {
 	for _, v := range en.Versions {
-		if _, err := e.dht.Provide(ctx, v.Root, false, 0); err != nil && e.isOnline() {
+		if _, err := e.dht.Provide(e.ctx, v.Root, false, 0); err != nil && e.isOnline() {
 			e.log.Debug("withdraw a holder", "root", v.Root, "err", err)
 		}
 	}
 }
 
-// keepAnnounced announces the records of this node's users again and again,
-// tombstones too: a withdrawn name stays withdrawn.
-func (e *Engine) keepAnnounced() {
-	for e.pause(announceEvery / 12) {
-		var due []entry
-		err := each(e.sites.own, func(_ identity.PublicKey, en entry) {
-			if time.Since(en.Announced) >= announceEvery {
-				due = append(due, en)
-			}
-		})
-		if err != nil {
-			e.log.Warn("read the book of sites", "err", err)
-		}
-		for _, en := range due {
-			if r, err := en.parsed(); err == nil && !r.Expired(time.Now()) {
-				e.announceOwn(e.ctx, &en, &r)
-			}
-		}
-	}
-}
-
-// ownerOf returns the site whose present version is this root.
-func (e *Engine) ownerOf(root wire.Hash) (found entry, ok bool) {
+// ownersOf returns the sites whose present version is this root: the same
+// content may stand under several names.
+func (e *Engine) ownersOf(root wire.Hash) (found []entry) {
 	each(e.sites.own, func(_ identity.PublicKey, en entry) {
 		if r, err := en.parsed(); err == nil && r.Content == root {
-			found, ok = en, true
+			found = append(found, en)
 		}
 	})
-	return found, ok
-}
-
-// spawn runs f in a goroutine that Close waits for, unless it has begun to.
-func (e *Engine) spawn(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.ctx.Err() == nil {
-		e.wg.Go(f)
-	}
+	return found
 }
 
 // siteError gives the errors of trees and fetches their place in Control.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"altnet/engine/control"
-	"altnet/engine/dht"
-	"altnet/engine/identity"
 	"altnet/engine/record"
 	"altnet/engine/resolver"
 	"altnet/engine/site"
@@ -20,14 +18,43 @@ import (
 func (e *Engine) newResolver() *resolver.Resolver {
 	return resolver.New(resolver.Config{
 		Network: e.network, TLD: e.cfg.TLD, Get: e.dht.Get, Bucket: e.store.Bucket("names"), Gate: e.gate,
-		Policy: e.rules.now, Online: e.isOnline, Log: e.log,
+		Policy: e.rules.now, Online: e.isOnline, Group: e.groupOf, Log: e.log,
 	})
+}
+
+// groupOf returns the IP group whose voice a peer's answer counts for: that of
+// its connection, since anybody can sign any address into a record. Peers
+// whose session is gone have one voice together.
+func (e *Engine) groupOf(p wire.Peer) string {
+	if p.ID == e.key.ID() {
+		return "" // what lies here was checked when it came
+	}
+	if remote, ok := e.host.Remote(p.ID); ok {
+		return wire.GroupOf(remote)
+	}
+	return "gone"
 }
 
 // Resolve implements control.Control.
 func (e *Engine) Resolve(ctx context.Context, name string) (control.Resolution, error) {
-	res, err := e.names.Resolve(ctx, name)
+	res, err := e.lookUp(ctx, name)
 	return e.describeResolution(res), nameError(err)
+}
+
+// lookUp resolves a name by the rules of this moment: what the resolver
+// remembers may be half a minute old.
+func (e *Engine) lookUp(ctx context.Context, name string) (resolver.Resolution, error) {
+	res, err := e.names.Resolve(ctx, name)
+	if err == nil {
+		if reason, refused := e.rules.now().Refuses(&res.Record, time.Now()); refused {
+			res.Verdict, res.Reason = record.Blocked, reason
+			err = fmt.Errorf("%s: %w", name, resolver.ErrBlocked)
+		}
+	}
+	if res.Reason != "" && errors.Is(err, resolver.ErrBlocked) {
+		err = fmt.Errorf("%w: %s", err, res.Reason)
+	}
+	return res, err
 }
 
 // nameError gives the resolver's errors their place in Control.
@@ -41,7 +68,9 @@ func nameError(err error) error {
 		{resolver.ErrBlocked, control.ErrBlocked},
 		{resolver.ErrNotGranted, control.ErrBlocked},
 		{resolver.ErrOffline, control.ErrOffline},
+		{resolver.ErrClock, control.ErrClock},
 		{resolver.ErrClosed, control.ErrClosed},
+		{store.ErrClosed, control.ErrClosed},
 		{record.ErrBadName, control.ErrInvalid},
 		{record.ErrOtherTLD, control.ErrInvalid},
 	} {
@@ -99,7 +128,7 @@ func (e *Engine) target(ctx context.Context, target string) (wire.Hash, record.R
 	if h, ok := parseHash(target); ok {
 		return h, record.Record{}, nil
 	}
-	res, err := e.names.Resolve(ctx, target)
+	res, err := e.lookUp(ctx, target)
 	if err != nil {
 		return wire.Hash{}, record.Record{}, nameError(err)
 	}
@@ -151,14 +180,21 @@ func (e *Engine) Archive(ctx context.Context, target string) (io.ReadCloser, err
 		view.Close()
 		return nil, storeError(err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	r, w := io.Pipe()
-	a := &archive{PipeReader: r, cancel: cancel, done: make(chan struct{})}
-	go func() {
+	a := &archive{PipeReader: r, done: make(chan struct{})}
+	ctx, a.cancel = context.WithCancel(ctx)
+	stop := context.AfterFunc(e.ctx, func() { r.CloseWithError(control.ErrClosed) })
+	started := e.spawn(func() {
 		defer close(a.done)
+		defer stop()
 		defer view.Close()
 		w.CloseWithError(site.Tar(ctx, root, view, w))
-	}()
+	})
+	if !started {
+		a.cancel()
+		view.Close()
+		return nil, control.ErrClosed
+	}
 	return a, nil
 }
 
@@ -175,108 +211,4 @@ func (a *archive) Close() error {
 	err := a.PipeReader.Close()
 	<-a.done
 	return err
-}
-
-// SetPinned implements control.Control.
-func (e *Engine) SetPinned(ctx context.Context, name string, pinned bool) error {
-	if !pinned {
-		return e.unpin(ctx, name)
-	}
-	root, rec, err := e.target(ctx, name)
-	if err != nil {
-		return err
-	}
-	if rec.IsZero() {
-		return control.Mark(control.ErrInvalid, errors.New("give the name or address of a site to pin, not a root: a pin follows the site's updates"))
-	}
-	out, err := e.complete(ctx, root, control.Progress{Task: "pin", Name: name})
-	if err != nil {
-		return err
-	}
-	return e.pin(ctx, name, &rec, out)
-}
-
-// pin keeps a complete site and shares it.
-func (e *Engine) pin(ctx context.Context, name string, r *record.Record, f site.Fetched) error {
-	user := control.CallerFrom(ctx).User
-	_, err := e.keeper.Hold(ctx, voucherOf(r), store.Root{
-		Hash: r.Content, Class: store.Pinned, Owner: r.Root, User: user, Size: int64(f.Bytes), Blocks: f.Blocks,
-	})
-	if err != nil {
-		return storeError(err)
-	}
-	old, had, err := load[pinEntry](e.sites.pins, r.Root)
-	if err != nil {
-		return err
-	}
-	p := pinEntry{Name: name, User: user, Root: r.Content, Record: r.Raw, Since: time.Now()}
-	if err := save(ctx, e.sites.pins, r.Root, p); err != nil {
-		return err
-	}
-	if had && old.Root != r.Content {
-		if err := e.store.DropClass(ctx, old.Root, store.Pinned); err != nil && !errors.Is(err, store.ErrUnknownRoot) {
-			return err
-		}
-	}
-	if _, err := e.dht.Provide(ctx, r.Content, true, dht.MaxTTL); err != nil {
-		e.log.Info("announce a pinned site", "name", name, "err", err)
-	}
-	e.tellPinned(p)
-	return nil
-}
-
-func (e *Engine) unpin(ctx context.Context, name string) error {
-	want, err := record.ParseName(name, e.cfg.TLD)
-	if err != nil {
-		return control.Mark(control.ErrInvalid, err)
-	}
-	caller := control.CallerFrom(ctx)
-	var owner identity.PublicKey
-	var found pinEntry
-	err = each(e.sites.pins, func(key identity.PublicKey, p pinEntry) {
-		if r, err := record.Parse(p.Record); err == nil && caller.Owns(p.User) && want.Matches(&r) {
-			owner, found = key, p
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if owner.IsZero() {
-		return control.Mark(control.ErrNotFound, fmt.Errorf("%s is not pinned", name))
-	}
-	if err := e.sites.pins.Delete(ctx, owner[:]); err != nil {
-		return err
-	}
-	if err := e.store.DropClass(ctx, found.Root, store.Pinned); err != nil && !errors.Is(err, store.ErrUnknownRoot) {
-		return err
-	}
-	if _, err := e.dht.Provide(ctx, found.Root, false, 0); err != nil {
-		e.log.Debug("withdraw a holder", "root", found.Root, "err", err)
-	}
-	e.events.poke()
-	return nil
-}
-
-// pinnedSites lists what the caller pinned.
-func (e *Engine) pinnedSites(caller control.Caller) ([]control.Site, error) {
-	var out []control.Site
-	err := each(e.sites.pins, func(_ identity.PublicKey, p pinEntry) {
-		if caller.Owns(p.User) {
-			out = append(out, e.describePin(p))
-		}
-	})
-	return out, err
-}
-
-func (e *Engine) describePin(p pinEntry) control.Site {
-	s := control.Site{Name: p.Name, Root: p.Root.String(), Pinned: true, User: p.User, Copies: fullCopies(e.keeper.Confirmed(p.Root))}
-	if r, err := record.Parse(p.Record); err == nil {
-		s.Name, s.Address, s.Seq, s.Size, s.Expires = e.nameOf(&r), e.address(r.Root), r.Seq, int64(r.Size), r.ExpiresAt()
-	}
-	return s
-}
-
-func (e *Engine) tellPinned(p pinEntry) {
-	s := e.describePin(p)
-	e.events.publish(p.User, control.Event{Kind: control.EventSite, Time: time.Now(), Site: &s})
 }

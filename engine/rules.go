@@ -14,24 +14,40 @@ import (
 	"altnet/engine/record"
 )
 
-// rulesEvery is how often the files are looked at again while they are needed.
-const rulesEvery = 5 * time.Second
+const (
+	// rulesEvery is how often the files are looked at again while they are
+	// needed, and rulesWatch how often in any case.
+	rulesEvery = 5 * time.Second
+	rulesWatch = time.Minute
+)
+
+// ruleFiles are the operator's files in the data folder.
+var ruleFiles = [...]string{"trusted-registrars.txt", "trusted-revokers.txt", "blocklist.txt"}
 
 // rules is what the operator wrote into the data folder: trusted-registrars.txt,
 // trusted-revokers.txt and blocklist.txt. A file that changes takes effect
 // within seconds; one that does not parse keeps the old rules in force, since
 // dropping them could open a gatekept network.
 type rules struct {
-	dir string
+	dir     string
+	changed chan struct{} // holds a token when the files were read again
 
 	mu     sync.Mutex
 	looked time.Time
-	stamps [3]time.Time
+	stamps [len(ruleFiles)]stamp
 	policy *record.Policy
 	err    error // of the last reading, until it parses
 }
 
-func newRules(dir string) *rules { return &rules{dir: dir, policy: &record.Policy{}} }
+// stamp tells two states of a file apart.
+type stamp struct {
+	time time.Time
+	size int64
+}
+
+func newRules(dir string) *rules {
+	return &rules{dir: dir, policy: &record.Policy{}, changed: make(chan struct{}, 1)}
+}
 
 // check reads the files for the first time; then a bad file is an error.
 func (r *rules) check() error {
@@ -61,20 +77,21 @@ func (r *rules) problem() error {
 func (r *rules) readLocked(now time.Time) error {
 	first := r.looked.IsZero()
 	r.looked = now
-	var stamps [3]time.Time
-	for i, name := range []string{"trusted-registrars.txt", "trusted-revokers.txt", "blocklist.txt"} {
+	var stamps [len(ruleFiles)]stamp
+	for i, name := range ruleFiles {
 		if info, err := os.Stat(filepath.Join(r.dir, name)); err == nil {
-			stamps[i] = info.ModTime()
+			stamps[i] = stamp{info.ModTime(), info.Size()}
 		}
 	}
 	if !first && stamps == r.stamps {
 		return r.err
 	}
+	signal(r.changed)
 	p := &record.Policy{Grants: r.policy.Grants, Revocations: r.policy.Revocations}
 	err := errors.Join(
-		readRule(r.dir, "trusted-registrars.txt", record.ParseKeys, func(k []identity.PublicKey) { p.Registrars = k }),
-		readRule(r.dir, "trusted-revokers.txt", record.ParseKeys, func(k []identity.PublicKey) { p.Revokers = k }),
-		readRule(r.dir, "blocklist.txt", record.ParseBlocklist, func(b record.Blocklist) { p.Blocklist = b }),
+		readRule(r.dir, ruleFiles[0], record.ParseKeys, func(k []identity.PublicKey) { p.Registrars = k }),
+		readRule(r.dir, ruleFiles[1], record.ParseKeys, func(k []identity.PublicKey) { p.Revokers = k }),
+		readRule(r.dir, ruleFiles[2], record.ParseBlocklist, func(b record.Blocklist) { p.Blocklist = b }),
 	)
 	r.stamps = stamps
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"altnet/engine/control"
@@ -17,9 +18,10 @@ import (
 // sites is the node's book of what its users published and pinned. It holds
 // signed bytes and roots; keys never come here.
 type sites struct {
-	store *store.Store
-	own   *store.Bucket // root key -> entry
-	pins  *store.Bucket // root key -> pinEntry
+	own  *store.Bucket // root key -> entry
+	pins *store.Bucket // root key ‖ user -> pinEntry
+
+	changing sync.Mutex // held from reading an entry to writing it
 }
 
 // entry is one published site.
@@ -29,7 +31,22 @@ type entry struct {
 	Record    []byte             `json:"record"` // newest signed one, a tombstone too
 	Versions  []version          `json:"versions"`
 	Records   int                `json:"records"`   // peers that stored the record, last time
-	Announced time.Time          `json:"announced"` // last time
+	Announced time.Time          `json:"announced"` // this record, last time
+	Placed    bool               `json:"placed"`    // some peer confirmed a copy of this content
+}
+
+// replace puts a newer record in force, which nobody has yet.
+func (e *entry) replace(r *record.Record) {
+	old, err := e.parsed()
+	e.Placed = e.Placed && err == nil && old.Content == r.Content
+	e.Owner, e.Record, e.Records, e.Announced = r.Root, r.Raw, 0, time.Time{}
+}
+
+// owed reports whether the network lacks the site or its record, as far as is
+// known.
+func (e *entry) owed() bool {
+	r, err := e.parsed()
+	return err == nil && !r.Expired(time.Now()) && (e.Announced.IsZero() || !e.Placed && !r.Tombstone())
 }
 
 // version is one published state.
@@ -51,18 +68,31 @@ type pinEntry struct {
 }
 
 func newSites(s *store.Store) *sites {
-	return &sites{store: s, own: s.Bucket("sites"), pins: s.Bucket("pins")}
+	return &sites{own: s.Bucket("sites"), pins: s.Bucket("pins")}
 }
 
 // get returns a published site.
 func (s *sites) get(owner identity.PublicKey) (entry, bool, error) {
-	return load[entry](s.own, owner)
+	return load[entry](s.own, owner[:])
 }
 
-func (s *sites) put(ctx context.Context, e entry) error { return save(ctx, s.own, e.Owner, e) }
+// change lets f change one entry, which may be a new one, and writes it down
+// unless f fails.
+func (s *sites) change(ctx context.Context, owner identity.PublicKey, f func(en *entry, known bool) error) (entry, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	en, known, err := s.get(owner)
+	if err == nil {
+		err = f(&en, known)
+	}
+	if err == nil {
+		err = save(ctx, s.own, owner[:], en)
+	}
+	return en, storeError(err)
+}
 
-func load[T any](b *store.Bucket, key identity.PublicKey) (v T, ok bool, err error) {
-	raw, ok, err := b.Get(key[:])
+func load[T any](b *store.Bucket, key []byte) (v T, ok bool, err error) {
+	raw, ok, err := b.Get(key)
 	if err != nil || !ok {
 		return v, false, err
 	}
@@ -72,15 +102,15 @@ func load[T any](b *store.Bucket, key identity.PublicKey) (v T, ok bool, err err
 	return v, true, nil
 }
 
-func save[T any](ctx context.Context, b *store.Bucket, key identity.PublicKey, v T) error {
+func save[T any](ctx context.Context, b *store.Bucket, key []byte, v T) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return b.Put(ctx, key[:], raw, time.Time{})
+	return b.Put(ctx, key, raw, time.Time{})
 }
 
-// each calls visit for every entry of a book.
+// each calls visit for every entry of a book, whose keys begin with a root key.
 func each[T any](b *store.Bucket, visit func(key identity.PublicKey, v T)) error {
 	type row struct {
 		key identity.PublicKey
@@ -90,8 +120,8 @@ func each[T any](b *store.Bucket, visit func(key identity.PublicKey, v T)) error
 	var broken error
 	err := b.Range(nil, func(key, raw []byte, _ time.Time) bool {
 		var v T
-		if broken = json.Unmarshal(raw, &v); broken == nil && len(key) == len(identity.PublicKey{}) {
-			rows = append(rows, row{identity.PublicKey(key), v})
+		if broken = json.Unmarshal(raw, &v); broken == nil && len(key) >= len(identity.PublicKey{}) {
+			rows = append(rows, row{identity.PublicKey(key[:len(identity.PublicKey{})]), v})
 		}
 		return broken == nil
 	})
@@ -101,7 +131,7 @@ func each[T any](b *store.Bucket, visit func(key identity.PublicKey, v T)) error
 	for _, r := range rows {
 		visit(r.key, r.v)
 	}
-	return err
+	return storeError(err)
 }
 
 // parsed returns the entry's newest record.
@@ -232,26 +262,27 @@ func (e *Engine) Versions(ctx context.Context, name string) ([]control.Version, 
 
 // DropVersion implements control.Control.
 func (e *Engine) DropVersion(ctx context.Context, name string, seq uint64) error {
-	en, r, err := e.mine(ctx, name)
+	en, _, err := e.mine(ctx, name)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(en.Versions, func(v version) bool { return v.Seq == seq })
-	if i < 0 {
-		return control.Mark(control.ErrNotFound, fmt.Errorf("%s has no version %d", name, seq))
-	}
-	root := en.Versions[i].Root
-	if root == r.Content {
-		return control.Mark(control.ErrInvalid, fmt.Errorf("version %d of %s is the one in force; publish or roll back to another first", seq, name))
-	}
-	en.Versions = slices.Delete(en.Versions, i, i+1)
-	if err := e.sites.put(ctx, en); err != nil {
+	var root wire.Hash
+	_, err = e.sites.change(ctx, en.Owner, func(en *entry, _ bool) error {
+		i := slices.IndexFunc(en.Versions, func(v version) bool { return v.Seq == seq })
+		if i < 0 {
+			return control.Mark(control.ErrNotFound, fmt.Errorf("%s has no version %d", name, seq))
+		}
+		if r, err := en.parsed(); err != nil || i == 0 && !r.Tombstone() {
+			return control.Mark(control.ErrInvalid, fmt.Errorf("version %d of %s is the one in force; publish or roll back to another first", seq, name))
+		}
+		root = en.Versions[i].Root
+		en.Versions = slices.Delete(en.Versions, i, i+1)
+		return nil
+	})
+	if err != nil || e.stillOwn(root) {
 		return err
 	}
-	if e.stillOwn(root) {
-		return nil
-	}
-	return e.store.DropClass(ctx, root, store.Own)
+	return e.release(ctx, root, store.Own)
 }
 
 // stillOwn reports whether some version of some site is this root: the same

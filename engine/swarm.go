@@ -118,7 +118,7 @@ func (e *Engine) reannounce(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.announce(ctx, &r)
+	_, err = e.announce(ctx, &r).wait()
 	return err
 }
 
@@ -126,12 +126,17 @@ func (e *Engine) reannounce(ctx context.Context, raw []byte) error {
 func (e *Engine) fetchSpan(ctx context.Context, job replica.FetchJob) (replica.FetchResult, error) {
 	out, err := e.swarm.Fetch(ctx, job.Root, site.FetchOptions{
 		First: uint64(job.First), Count: uint64(job.Count), MaxBytes: uint64(job.MaxBytes), From: job.From,
+		Listed:   func(f site.Fetched) error { return job.Listed(fetchResult(f)) },
 		Progress: func(p site.FetchProgress) { job.Progress(int(p.Blocks)) },
 	})
 	if err != nil {
 		return replica.FetchResult{}, err
 	}
+	return fetchResult(out), nil
+}
+
+func fetchResult(f site.Fetched) replica.FetchResult {
 	return replica.FetchResult{
-		Blocks: out.Blocks, First: int(out.First), Held: int(out.Count), Bytes: int64(out.RangeBytes), Size: int64(out.Bytes),
-	}, nil
+		Blocks: f.Blocks, First: int(f.First), Held: int(f.Count), Bytes: int64(f.RangeBytes), Size: int64(f.Bytes),
+	}
 }

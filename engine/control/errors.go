@@ -20,6 +20,7 @@ var (
 	ErrExpired      = errors.New("the record has expired")                 // Resolve
 	ErrBlocked      = errors.New("blocked on this node")                   // blocklist or revocation
 	ErrStale        = errors.New("a newer record is known")                // Publish, Withdraw
+	ErrClock        = errors.New("this computer's clock seems wrong")      // Resolve
 	ErrOffline      = errors.New("the node is offline")                    // what was asked needs the network
 	ErrUnreachable  = errors.New("no peer could be reached")               // Connect, Ping, and a network of nobody
 	ErrFull         = errors.New("the store is full")                      // budget or disk
@@ -44,6 +45,7 @@ var crossing = []struct {
 	{ErrExpired, "expired", http.StatusGone},
 	{ErrBlocked, "blocked", http.StatusForbidden},
 	{ErrStale, "stale", http.StatusConflict},
+	{ErrClock, "clock", http.StatusConflict},
 	{ErrOffline, "offline", http.StatusServiceUnavailable},
 	{ErrUnreachable, "unreachable", http.StatusBadGateway},
 	{ErrFull, "full", http.StatusInsufficientStorage},

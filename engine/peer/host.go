@@ -210,6 +210,21 @@ func (h *Host) Sessions() []SessionInfo {
 	return out
 }
 
+// Remote returns where a peer in session really is, as the connection shows
+// it: what its own record says of that is only its word.
+func (h *Host) Remote(id identity.NodeID) (netip.AddrPort, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.usableLocked(id)
+	if ss := h.peers[id]; s == nil && len(ss) > 0 {
+		s = ss[len(ss)-1]
+	}
+	if s == nil {
+		return netip.AddrPort{}, false
+	}
+	return s.remote, true
+}
+
 func (s *session) info() SessionInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
