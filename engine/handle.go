@@ -16,7 +16,10 @@ func (e *Engine) handle() {
 	} {
 		e.host.Handle(t, e.answerDHT)
 	}
-	server := site.NewServer(site.ServerConfig{Blocks: e.store, Have: e.have, Refuse: e.refuses, Log: e.log})
+	shares := newShares(e.store)
+	server := site.NewServer(site.ServerConfig{
+		Blocks: e.store, Site: shares.site, Have: shares.have, Refuse: e.refuses, Log: e.log,
+	})
 	serve := func(ctx context.Context, r *peer.Request) {
 		if err := server.Serve(ctx, r.Message, r.Stream); err != nil {
 			e.log.Debug("serve blocks", "to", r.Peer.ID.Short(), "err", err)
@@ -54,15 +57,6 @@ func (e *Engine) answerOffer(ctx context.Context, r *peer.Request) {
 	if err := e.keeper.HandleOffer(ctx, r.Peer, wire.GroupOf(r.Remote), offer, r.Stream); err != nil {
 		e.log.Debug("answer an offer", "to", r.Peer.ID.Short(), "err", err)
 	}
-}
-
-// have says which blocks of a site are here.
-func (e *Engine) have(_ context.Context, root wire.Hash) (wire.Have, error) {
-	bits, count, full, err := e.store.Bitmap(root)
-	if err != nil {
-		return wire.Have{}, err
-	}
-	return wire.Have{Count: uint64(count), Full: full, Bitmap: bits}, nil
 }
 
 // refuses reports whether a block is on the operator's list.

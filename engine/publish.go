@@ -150,11 +150,13 @@ func (e *Engine) mayReplace(caller control.Caller, en *entry, known bool, r *rec
 	return nil
 }
 
-// confirmed is told by the keeper of every copy that another peer confirmed.
-func (e *Engine) confirmed(root wire.Hash, c replica.Confirmation) {
+// confirmed is told by the keeper that another peer confirmed a copy, or that
+// one was lost.
+func (e *Engine) confirmed(root wire.Hash) {
 	e.events.confirmed(root)
+	full := fullCopies(e.keeper.Confirmed(root)) > 0
 	for _, en := range e.ownersOf(root) {
-		if c.Full && !en.Placed {
+		if full && !en.Placed {
 			e.notePlaced(en.Owner, root)
 		}
 		e.tellReceipt(en)

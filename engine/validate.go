@@ -45,7 +45,7 @@ func (e *Engine) vouch(_ context.Context, raw []byte, group string) (replica.Vou
 		return replica.Voucher{}, err
 	}
 	if reason, refused := e.rules.now().Refuses(&r, now); refused {
-		return replica.Voucher{}, fmt.Errorf("refused here: %s", reason)
+		return replica.Voucher{}, fmt.Errorf("%w: %s", replica.ErrRefusedHere, reason)
 	}
 	if err := e.gate.Admit(&r, group, now); err != nil {
 		return replica.Voucher{}, err

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -13,17 +14,27 @@ import (
 )
 
 const (
-	// probes bounds how many holders of a root are asked whether they live.
+	// probes bounds how many announced holders of a root are asked whether
+	// they live. Confirmed ones are asked besides.
 	probes       = 12
 	probeTimeout = 10 * time.Second
 	// checkTimeout bounds one look at one root, repairs not included.
 	checkTimeout = 2 * time.Minute
+	// lookers is how many roots are looked at at a time.
+	lookers = 4
 )
 
-// schedule spreads the roots kept from before over the first interval.
+// kept are the classes that a root is looked after for.
+const kept = store.Own | store.Leased | store.Pinned
+
+// schedule spreads the roots kept from before over the first interval. The
+// user's own come within minutes: the count of their copies is not kept.
 func (k *Keeper) schedule() {
 	for _, r := range k.cfg.Store.Roots() {
-		if r.Class&(store.Own|store.Leased|store.Pinned) != 0 {
+		switch {
+		case r.Class&(store.Own|store.Pinned) != 0:
+			k.due[r.Hash] = time.Now().Add(k.cfg.CheckEvery/360 + rand.N(k.cfg.CheckEvery/72+1))
+		case r.Class&kept != 0:
 			k.due[r.Hash] = time.Now().Add(k.soon())
 		}
 	}
@@ -34,6 +45,10 @@ func (k *Keeper) plan(root wire.Hash, at time.Time) {
 	k.mu.Lock()
 	k.due[root] = at
 	k.mu.Unlock()
+	k.rouse()
+}
+
+func (k *Keeper) rouse() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
@@ -47,14 +62,20 @@ func (k *Keeper) jitter() time.Duration {
 }
 
 // soon is a first look after a start: within a quarter of an interval.
-func (k *Keeper) soon() time.Duration { return rand.N(k.cfg.CheckEvery / 4) }
+func (k *Keeper) soon() time.Duration { return rand.N(k.cfg.CheckEvery/4 + 1) }
+
+// again is when to look again at what is not as it should be.
+func (k *Keeper) again() time.Duration { return k.cfg.CheckEvery/12 + rand.N(k.cfg.CheckEvery/12+1) }
 
 // Check looks at a root now rather than when its turn comes.
 func (k *Keeper) Check(root wire.Hash) { k.plan(root, time.Now()) }
 
+// run has a few roots looked at at a time, so that one whose repair is slow
+// holds up no other.
 func (k *Keeper) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	free := make(chan struct{}, lookers)
 	for {
 		select {
 		case <-k.ctx.Done():
@@ -62,35 +83,66 @@ func (k *Keeper) run() {
 		case <-k.wake:
 		case <-timer.C:
 		}
-		for root, ok := k.nextDue(); ok && k.ctx.Err() == nil; root, ok = k.nextDue() {
-			k.look(root)
+		for root, ok := k.nextDue(); ok; root, ok = k.nextDue() {
+			select {
+			case <-k.ctx.Done():
+				return
+			case free <- struct{}{}:
+			}
+			k.done.Go(func() {
+				defer func() { <-free }()
+				defer k.free(root)
+				k.look(root)
+			})
 		}
 		timer.Reset(k.untilNext())
 	}
 }
 
-// nextDue takes a root whose time has come and plans its next turn.
+// nextDue takes a root whose time has come and plans its next turn. Whoever
+// takes it calls free.
 func (k *Keeper) nextDue() (wire.Hash, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
 	for root, at := range k.due {
-		if !at.After(now) {
+		if !at.After(now) && k.looking[root] == 0 {
 			k.due[root] = now.Add(k.jitter())
+			k.looking[root]++
 			return root, true
 		}
 	}
 	return wire.Hash{}, false
 }
 
+// untilNext is how long nothing is due. Roots that are being worked on wake
+// the loop when that ends.
 func (k *Keeper) untilNext() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := k.cfg.CheckEvery
-	for _, at := range k.due {
-		next = min(next, time.Until(at))
+	for root, at := range k.due {
+		if k.looking[root] == 0 {
+			next = min(next, time.Until(at))
+		}
 	}
 	return max(next, time.Second)
+}
+
+// busy keeps looks away from a root until free.
+func (k *Keeper) busy(root wire.Hash) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looking[root]++
+}
+
+func (k *Keeper) free(root wire.Hash) {
+	k.mu.Lock()
+	if k.looking[root]--; k.looking[root] == 0 {
+		delete(k.looking, root)
+	}
+	k.mu.Unlock()
+	k.rouse()
 }
 
 // look does what decide says about one root.
@@ -98,89 +150,91 @@ func (k *Keeper) look(root wire.Hash) {
 	ctx, cancel := context.WithTimeout(k.ctx, checkTimeout)
 	defer cancel()
 	info, ok := k.cfg.Store.Root(root)
-	raw, known, err := k.held.Get(root[:])
-	if !ok || err != nil || !known {
+	if !ok || info.Class&kept == 0 {
 		k.forget(root)
 		return
 	}
-	v, err := k.cfg.Network.Vouch(ctx, raw, "")
+	notes, err := k.notes(root)
 	if err != nil {
-		// Expired, blocked or revoked since: nothing is renewed, the lease runs out.
-		k.cfg.Log.Info("no longer vouched for", "root", root, "err", err)
-		v = Voucher{Root: root, Raw: raw}
+		k.cfg.Log.Warn("read what vouches for a site", "root", root, "err", err)
+		return
 	}
-	view := k.view(ctx, v, info)
-	k.apply(ctx, v, info, view, decide(view))
+	if len(notes) == 0 {
+		k.abandon(info)
+		return
+	}
+	v, st := k.judge(ctx, root, notes)
+	holders, isolated := k.liveHolders(ctx, root, info.Listed)
+	if k.ctx.Err() != nil {
+		return // nothing that was seen while closing counts
+	}
+	own := info.Class&(store.Own|store.Pinned) != 0
+	if own && !isolated {
+		k.recount(root, holders, info.Listed)
+	}
+	if info.Class&store.Own == 0 {
+		holders = append(holders, k.myself(root))
+	}
+	seen := view{
+		now: time.Now(), standing: st, own: own, lease: info.LeaseUntil, self: k.cfg.Network.Self().ID,
+		root: root, blocks: info.Listed, holders: holders, goal: k.cfg.Copies,
+	}
+	k.apply(ctx, v, info, seen, decide(seen))
+	if isolated && k.isDue(root) {
+		k.plan(root, time.Now().Add(k.again()))
+	}
 }
 
-// forget stops looking after a root that the store no longer keeps.
+// isDue reports whether a root is still looked after.
+func (k *Keeper) isDue(root wire.Hash) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.due[root]
+	return ok
+}
+
+// abandon lets go of a root that nothing vouches for: the lease of a pull that
+// a crash cut short, or a block that the user put here by hand.
+func (k *Keeper) abandon(info store.RootInfo) {
+	if info.Class&store.Leased != 0 {
+		k.drop(info.Hash)
+		return
+	}
+	k.forget(info.Hash)
+}
+
+// forget stops looking after a root.
 func (k *Keeper) forget(root wire.Hash) {
 	k.mu.Lock()
 	delete(k.due, root)
 	delete(k.copies, root)
 	k.mu.Unlock()
-	k.held.Delete(k.ctx, root[:])
-}
-
-// view gathers what the decision rests on.
-func (k *Keeper) view(ctx context.Context, v Voucher, info store.RootInfo) view {
-	self := k.cfg.Network.Self().ID
-	own := info.Class&store.Own != 0
-	holders := k.liveHolders(ctx, info.Hash)
-	k.lost(info.Hash, holders)
-	if !own {
-		holders = append(holders, k.myself(self, info.Hash))
+	notes, err := k.notes(root)
+	if err != nil {
+		k.cfg.Log.Warn("read what vouches for a site", "root", root, "err", err)
 	}
-	return view{
-		now: time.Now(), standing: k.standing(ctx, v), own: own || info.Class&store.Pinned != 0,
-		lease: info.LeaseUntil, self: self, root: info.Hash, blocks: info.Listed,
-		holders: holders, goal: k.cfg.Copies,
+	for _, n := range notes {
+		k.unnote(root, n.owner)
 	}
 }
 
-func (k *Keeper) myself(self identity.NodeID, root wire.Hash) holder {
+func (k *Keeper) myself(root wire.Hash) holder {
 	bits, _, full, err := k.cfg.Store.Bitmap(root)
-	return holder{id: self, full: full && err == nil, bits: bits}
+	return holder{id: k.cfg.Network.Self().ID, full: full && err == nil, bits: bits}
 }
 
-// standing asks the network what became of the record.
-func (k *Keeper) standing(ctx context.Context, v Voucher) standing {
-	if v.Expires.IsZero() || !v.Expires.After(time.Now()) {
-		return expired
-	}
-	latest, err := k.cfg.Network.Latest(ctx, v.Owner)
-	if err != nil || latest.Seq <= v.Seq {
-		return current // silence is no reason to let go
-	}
-	if latest.Withdrawn {
-		return withdrawn
-	}
-	if latest.Root != v.Root {
-		return superseded
-	}
-	k.held.Put(ctx, v.Root[:], latest.Raw, time.Time{}) // renewed: the later date is the one to announce
-	return current
-}
-
-// liveHolders asks everyone who says to hold root whether it still does.
-func (k *Keeper) liveHolders(ctx context.Context, root wire.Hash) []holder {
+// liveHolders asks everyone who says or said to hold root whether it still
+// does. isolated is set where it is this node that nobody answers.
+func (k *Keeper) liveHolders(ctx context.Context, root wire.Hash, blocks int) (live []holder, isolated bool) {
 	peers, err := k.cfg.Network.Providers(ctx, root)
 	if err != nil {
 		k.cfg.Log.Debug("find holders", "root", root, "err", err)
 	}
-	byDistance(root, peers)
-	self := k.cfg.Network.Self().ID
-	var (
-		mu   sync.Mutex
-		live []holder
-		wg   sync.WaitGroup
-	)
-	for _, p := range peers[:min(len(peers), probes)] {
-		if p.ID == self {
-			continue
-		}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, p := range k.suspects(root, peers) {
 		wg.Go(func() {
-			if h, ok := k.probe(ctx, p, root); ok {
+			if h, ok := k.probeTwice(ctx, p, root, blocks); ok {
 				mu.Lock()
 				defer mu.Unlock()
 				live = append(live, h)
@@ -188,18 +242,63 @@ func (k *Keeper) liveHolders(ctx context.Context, root wire.Hash) []holder {
 		})
 	}
 	wg.Wait()
-	return live
+	if len(live) > 0 {
+		return live, false
+	}
+	near, err := k.cfg.Network.Closest(ctx, root, 1)
+	return nil, err != nil || len(near) == 0
 }
 
-func (k *Keeper) probe(ctx context.Context, p wire.Peer, root wire.Hash) (holder, bool) {
+// suspects returns whom to ask: the announced holders nearest to root, and
+// those whose confirmation stands.
+func (k *Keeper) suspects(root wire.Hash, announced []wire.Peer) []wire.Peer {
+	byDistance(root, announced)
+	known := map[identity.NodeID]bool{k.cfg.Network.Self().ID: true}
+	var ask []wire.Peer
+	add := func(p wire.Peer) {
+		if !known[p.ID] {
+			known[p.ID] = true
+			ask = append(ask, p)
+		}
+	}
+	for _, p := range announced {
+		if len(ask) < probes {
+			add(p)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.copies[root] {
+		if len(ask) < 2*probes {
+			add(c.peer)
+		}
+	}
+	return ask
+}
+
+// probeTwice gives a holder a second chance: one lost packet is no lost copy.
+func (k *Keeper) probeTwice(ctx context.Context, p wire.Peer, root wire.Hash, blocks int) (holder, bool) {
+	h, ok := k.probe(ctx, p, root, blocks)
+	if !ok && ctx.Err() == nil {
+		h, ok = k.probe(ctx, p, root, blocks)
+	}
+	return h, ok
+}
+
+// probe asks a peer what it holds of a site of so many blocks.
+func (k *Keeper) probe(ctx context.Context, p wire.Peer, root wire.Hash, blocks int) (holder, bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	m, err := k.cfg.Network.Request(ctx, p, wire.GetHave{Root: root})
 	have, ok := m.(wire.Have)
-	if err != nil || !ok || (!have.Full && len(have.Bitmap) == 0) {
+	if err != nil || !ok || (blocks > 0 && have.Count > 0 && have.Count != uint64(blocks)) {
 		return holder{}, false
 	}
-	return holder{id: p.ID, full: have.Full, bits: have.Bitmap}, true
+	h := holder{id: p.ID, peer: p, full: have.Full}
+	if !h.full {
+		h.bits = bytes.Clone(have.Bitmap[:min(len(have.Bitmap), (blocks+7)/8)])
+	}
+	return h, h.full || h.count(blocks) > 0
 }
 
 // apply carries a plan out.
@@ -221,20 +320,24 @@ func (k *Keeper) apply(ctx context.Context, v Voucher, info store.RootInfo, seen
 	if p.lacking.count == 0 {
 		return
 	}
-	skip := map[identity.NodeID]bool{}
-	for _, h := range seen.holders {
-		skip[h.id] = h.full
-	}
 	s := Site{Voucher: v, Size: info.Size, Blocks: info.Listed}
-	n, err := k.place(k.ctx, s, p.lacking, p.recruit, skip)
+	n, err := k.place(k.ctx, s, p.lacking, p.recruit, seen.holders)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		log.Info("repair", "wanted", p.recruit, "placed", n, "err", err)
 	}
+	if n < p.recruit {
+		k.plan(info.Hash, time.Now().Add(k.again()))
+	}
 }
 
+// renew extends the lease. One whose first owner wants it no longer counts
+// toward the quota of who still does.
 func (k *Keeper) renew(ctx context.Context, v Voucher, info store.RootInfo) error {
 	if info.Class&store.Leased == 0 {
 		return nil
+	}
+	if _, ok := k.noteOf(info.Hash, info.Owner); !ok {
+		info.Root.Owner = v.Owner
 	}
 	info.Root.Class, info.Root.LeaseUntil = store.Leased, k.until(v)
 	_, err := k.cfg.Store.AddRoot(ctx, info.Root)
@@ -243,9 +346,13 @@ func (k *Keeper) renew(ctx context.Context, v Voucher, info store.RootInfo) erro
 
 // announce re-announces the holder and, unchanged, the owner's record.
 func (k *Keeper) announce(ctx context.Context, v Voucher, info store.RootInfo) {
+	ttl := k.cfg.Lease
+	if now, ok := k.cfg.Store.Root(info.Hash); ok && now.Class&(store.Own|store.Pinned) == 0 {
+		ttl = min(ttl, time.Until(now.LeaseUntil))
+	}
 	_, _, full, err := k.cfg.Store.Bitmap(info.Hash)
-	if err == nil {
-		err = k.cfg.Network.Provide(ctx, info.Hash, full, k.cfg.Lease)
+	if err == nil && ttl >= time.Second {
+		err = k.cfg.Network.Provide(ctx, info.Hash, full, ttl)
 	}
 	if err == nil && v.Expires.After(time.Now()) {
 		err = k.cfg.Network.Announce(ctx, v.Raw)

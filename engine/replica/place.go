@@ -24,13 +24,27 @@ const candidates = 20
 
 // Place offers a site to the volunteers nearest to its root until as many as
 // wanted in Config.Copies keep it. It returns how many took it, and
-// ErrNoVolunteer when nobody did.
+// ErrNoVolunteer when nobody did. Where some are lacking the keeper tries
+// again before long.
 func (k *Keeper) Place(ctx context.Context, s Site) (int, error) {
-	return k.place(ctx, s, span{0, s.Blocks}, k.cfg.Copies, nil)
+	ctx, leave, err := k.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	k.busy(s.Root)
+	defer k.free(s.Root)
+	n, err := k.place(ctx, s, span{0, s.Blocks}, k.cfg.Copies, nil)
+	if n < k.cfg.Copies {
+		k.plan(s.Root, time.Now().Add(k.again()))
+	}
+	return n, err
 }
 
-func (k *Keeper) place(ctx context.Context, s Site, part span, want int, skip map[identity.NodeID]bool) (int, error) {
-	peers, err := k.volunteers(ctx, s.Root, skip)
+// place has want further peers keep a range of a site, none of the holders
+// that keep all of it already.
+func (k *Keeper) place(ctx context.Context, s Site, part span, want int, holders []holder) (int, error) {
+	peers, err := k.volunteers(ctx, s.Root, holders)
 	if err != nil {
 		return 0, err
 	}
@@ -39,10 +53,10 @@ func (k *Keeper) place(ctx context.Context, s Site, part span, want int, skip ma
 		next <- p
 	}
 	close(next)
-	taken := tally{want: want}
+	var taken tally
 	var wg sync.WaitGroup
 	for range min(want, len(peers)) {
-		wg.Go(func() { k.offerUntilTaken(ctx, s, part, next, &taken) })
+		wg.Go(func() { k.placeCopy(ctx, s, part, next, &taken) })
 	}
 	wg.Wait()
 	if taken.done == 0 {
@@ -53,8 +67,6 @@ func (k *Keeper) place(ctx context.Context, s Site, part span, want int, skip ma
 
 // tally counts the copies placed by several offers at once.
 type tally struct {
-	want int
-
 	mu   sync.Mutex
 	done int
 	err  error // the last refusal, for the person who wonders
@@ -70,37 +82,50 @@ func (t *tally) add(err error) {
 	t.done++
 }
 
-// offerUntilTaken offers to one candidate after another until one takes it.
-func (k *Keeper) offerUntilTaken(ctx context.Context, s Site, part span, next <-chan wire.Peer, t *tally) {
+// placeCopy offers to one candidate after another until the whole range is
+// taken, by one or by several that each keep a part.
+func (k *Keeper) placeCopy(ctx context.Context, s Site, part span, next <-chan wire.Peer, t *tally) {
+	left := []span{part}
 	for p := range next {
 		if ctx.Err() != nil {
 			return
 		}
-		err := k.offer(ctx, s, part, p)
-		t.add(err)
-		if err == nil {
+		took, err := k.offer(ctx, s, left[0], p)
+		if err != nil {
+			t.add(err)
+			k.cfg.Log.Debug("offer not taken", "root", s.Root, "peer", p.ID.Short(), "err", err)
+			continue
+		}
+		if left = append(left[0].without(took), left[1:]...); len(left) == 0 {
+			t.add(nil)
 			return
 		}
-		k.cfg.Log.Debug("offer not taken", "root", s.Root, "peer", p.ID.Short(), "err", err)
 	}
 }
 
 // volunteers returns candidates for a copy of root, nearest first, one per IP
-// group before the second of any.
-func (k *Keeper) volunteers(ctx context.Context, root wire.Hash, skip map[identity.NodeID]bool) ([]wire.Peer, error) {
+// group before the second of any. Holders count as seen in their groups.
+func (k *Keeper) volunteers(ctx context.Context, root wire.Hash, holders []holder) ([]wire.Peer, error) {
 	peers, err := k.cfg.Network.Closest(ctx, root, candidates)
 	if err != nil {
 		return nil, fmt.Errorf("find volunteers for %s: %w", root, err)
 	}
 	byDistance(root, peers)
-	self := k.cfg.Network.Self().ID
-	var first, later []wire.Peer
+	skip := map[identity.NodeID]bool{k.cfg.Network.Self().ID: true}
 	seen := map[string]bool{}
+	for _, h := range holders {
+		skip[h.id] = skip[h.id] || h.full
+		if len(h.peer.Addrs) > 0 {
+			seen[groupOf(h.peer)] = true
+		}
+	}
+	var first, later []wire.Peer
 	for _, p := range peers {
-		if p.ID == self || skip[p.ID] || p.Role&wire.RoleVolunteer == 0 || len(p.Addrs) == 0 {
+		if skip[p.ID] || p.Role&wire.RoleVolunteer == 0 || len(p.Addrs) == 0 {
 			continue
 		}
-		if g := wire.GroupOf(p.Addrs[0].IP); seen[g] {
+		skip[p.ID] = true
+		if g := groupOf(p); seen[g] {
 			later = append(later, p)
 		} else {
 			seen[g] = true
@@ -110,69 +135,127 @@ func (k *Keeper) volunteers(ctx context.Context, root wire.Hash, skip map[identi
 	return append(first, later...), nil
 }
 
-// offer asks one peer to keep a range of a site and waits until it has it.
-func (k *Keeper) offer(ctx context.Context, s Site, part span, to wire.Peer) error {
+func groupOf(p wire.Peer) string { return wire.GroupOf(p.Addrs[0].IP) }
+
+// offer asks one peer to keep a range of a site, waits until it has it, and
+// returns what part of the range it keeps.
+func (k *Keeper) offer(ctx context.Context, s Site, part span, to wire.Peer) (span, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience(s.Size))
+	defer cancel()
 	stream, err := k.cfg.Network.Open(ctx, to, wire.Offer{
 		Record: s.Raw, Root: s.Root, Size: uint64(s.Size), Blocks: uint64(s.Blocks),
 		First: uint64(part.first), Count: uint64(part.count),
 	})
 	if err != nil {
-		return err
+		return span{}, err
 	}
 	defer stream.Close()
 	stop := context.AfterFunc(ctx, func() { stream.Close() })
 	defer stop()
 	stream.SetDeadline(time.Now().Add(replyTimeout))
-	reply, err := readReply(stream)
+	took, err := readReply(stream, part)
 	if err != nil {
-		return err
+		return span{}, err
 	}
-	return k.awaitReceipt(s, to, reply, stream)
+	until, err := k.awaitReceipt(s.Root, took, stream)
+	if err != nil {
+		return span{}, err
+	}
+	return took, k.verify(ctx, s, took, to, until)
 }
 
-func readReply(stream Stream) (wire.OfferReply, error) {
+// readReply reads the answer to an offer and the range that was accepted.
+func readReply(stream Stream, offered span) (span, error) {
 	m, err := stream.Read()
 	if err != nil {
-		return wire.OfferReply{}, fmt.Errorf("wait for the answer to an offer: %w", err)
+		return span{}, fmt.Errorf("wait for the answer to an offer: %w", err)
 	}
 	reply, ok := m.(wire.OfferReply)
 	if !ok {
-		return wire.OfferReply{}, fmt.Errorf("answer to an offer: %T", m)
+		return span{}, fmt.Errorf("answer to an offer: %w", unexpected(m))
 	}
 	if !reply.Accepted {
-		return wire.OfferReply{}, fmt.Errorf("%w: %s", ErrRefused, clip(reply.Reason))
+		return span{}, fmt.Errorf("%w: %s", ErrRefused, clip(reply.Reason))
 	}
-	return reply, nil
+	first, end := uint64(offered.first), uint64(offered.end())
+	if reply.First < first || reply.First >= end || reply.Count == 0 || reply.Count > end-reply.First {
+		return span{}, fmt.Errorf("%d blocks from %d were accepted, %d from %d offered", reply.Count, reply.First, offered.count, offered.first)
+	}
+	return span{int(reply.First), int(reply.Count)}, nil
 }
 
-// awaitReceipt reads progress until the final Receipt.
-func (k *Keeper) awaitReceipt(s Site, to wire.Peer, reply wire.OfferReply, stream Stream) error {
+// unexpected is the error of a message that does not belong here. An Error
+// tells its text.
+func unexpected(m wire.Message) error {
+	if e, ok := m.(wire.Error); ok {
+		return fmt.Errorf("%w: %s", ErrRefused, clip(e.Text))
+	}
+	return fmt.Errorf("got %T", m)
+}
+
+// awaitReceipt reads progress until the final Receipt, and returns until when
+// the volunteer promises to keep the range. One that gets no further is given
+// up, however often it writes.
+func (k *Keeper) awaitReceipt(root wire.Hash, took span, stream Stream) (time.Time, error) {
+	blocks, moved := uint64(0), time.Now()
 	for {
 		stream.SetDeadline(time.Now().Add(progressTimeout))
 		m, err := stream.Read()
 		if err != nil {
-			return fmt.Errorf("wait for a receipt: %w", err)
+			return time.Time{}, fmt.Errorf("wait for a receipt: %w", err)
 		}
 		r, ok := m.(wire.Receipt)
-		if !ok || r.Root != s.Root {
-			return fmt.Errorf("instead of a receipt: %T", m)
+		if !ok {
+			return time.Time{}, fmt.Errorf("instead of a receipt: %w", unexpected(m))
 		}
-		if r.Until == 0 {
-			continue
+		if r.Root != root {
+			return time.Time{}, fmt.Errorf("a receipt for %s", r.Root)
 		}
-		k.confirm(s.Root, Confirmation{
-			Peer: to.ID, Blocks: r.Blocks, Full: r.Blocks >= uint64(s.Blocks), Until: k.clampUntil(r.Until),
-		})
-		return nil
+		switch {
+		case r.Until > 0 && r.Blocks < uint64(took.count):
+			return time.Time{}, fmt.Errorf("accepted %d blocks and kept %d", took.count, r.Blocks)
+		case r.Until > 0:
+			return k.clampUntil(r.Until)
+		case r.Blocks > blocks:
+			blocks, moved = r.Blocks, time.Now()
+		case time.Since(moved) > stallTimeout:
+			return time.Time{}, fmt.Errorf("no block in %v, %d of %d before", stallTimeout, blocks, took.count)
+		}
 	}
 }
 
 // clampUntil bounds a peer's promise: nobody is counted on for longer than
-// two leases, whatever they say.
-func (k *Keeper) clampUntil(ms uint64) time.Time {
+// two leases, whatever they say, and one that has ended is none.
+func (k *Keeper) clampUntil(ms uint64) (time.Time, error) {
 	limit := time.Now().Add(2 * k.cfg.Lease)
 	if ms > uint64(limit.UnixMilli()) {
-		return limit
+		return limit, nil
 	}
-	return time.UnixMilli(int64(ms))
+	until := time.UnixMilli(int64(ms))
+	if !until.After(time.Now()) {
+		return until, fmt.Errorf("the lease ended at %v, before it began", until)
+	}
+	return until, nil
+}
+
+// verify asks a volunteer for what it says to have and counts it as a copy if
+// it answers so.
+func (k *Keeper) verify(ctx context.Context, s Site, took span, p wire.Peer, until time.Time) error {
+	h, ok := k.probe(ctx, p, s.Root, s.Blocks)
+	if !ok {
+		return errors.New("a receipt came for blocks that are not there")
+	}
+	for i := took.first; i < took.end(); i++ {
+		if !h.has(i) {
+			return fmt.Errorf("a receipt came, block %d did not", i)
+		}
+	}
+	k.confirm(s.Root, h, s.Blocks, until)
+	return nil
+}
+
+// patience is how long the pull of so many bytes may take at most: 64 KiB/s
+// after a first ten minutes.
+func patience(bytes int64) time.Duration {
+	return 10*time.Minute + time.Duration(bytes>>16)*time.Second
 }

@@ -17,6 +17,7 @@ const (
 	superseded                 // the owner published another version since
 	withdrawn                  // a tombstone stands
 	expired                    // the owner did not renew it in time
+	refused                    // this node's operator does not want it
 )
 
 // span is a range of a site's distinct blocks in canonical preorder.
@@ -26,9 +27,22 @@ type span struct {
 
 func (s span) end() int { return s.first + s.count }
 
+// without returns what of s is not in t.
+func (s span) without(t span) []span {
+	var left []span
+	if before := min(t.first, s.end()) - s.first; before > 0 {
+		left = append(left, span{s.first, before})
+	}
+	if first := max(t.end(), s.first); first < s.end() {
+		left = append(left, span{first, s.end() - first})
+	}
+	return left
+}
+
 // holder is a live peer that answered for a root.
 type holder struct {
 	id   identity.NodeID
+	peer wire.Peer // not of this node itself
 	full bool
 	bits []byte // over the distinct blocks, when not full
 }
@@ -36,6 +50,20 @@ type holder struct {
 // has reports whether the holder answered that it keeps block i.
 func (h holder) has(i int) bool {
 	return h.full || (i/8 < len(h.bits) && h.bits[i/8]&(0x80>>(i%8)) != 0)
+}
+
+// count returns how many of so many blocks the holder answered that it keeps.
+func (h holder) count(blocks int) int {
+	if h.full {
+		return blocks
+	}
+	n := 0
+	for i := range blocks {
+		if h.has(i) {
+			n++
+		}
+	}
+	return n
 }
 
 // view is everything the decision about one root rests on.
@@ -64,7 +92,7 @@ type plan struct {
 // month-long behaviour can be tested without a month.
 func decide(v view) plan {
 	switch v.standing {
-	case withdrawn:
+	case withdrawn, refused:
 		return plan{release: !v.own}
 	case superseded, expired:
 		keep := v.own || v.lease.After(v.now)

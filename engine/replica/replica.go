@@ -8,9 +8,11 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +27,8 @@ var (
 	ErrNoVolunteer = errors.New("no volunteer took the site")
 	// ErrRefused reports an offer that a volunteer turned down.
 	ErrRefused = errors.New("refused")
+	// ErrClosed reports that the keeper was closed.
+	ErrClosed = errors.New("keeper is closed")
 )
 
 // Stream is one exchange with a peer.
@@ -58,9 +62,10 @@ type Network struct {
 	// Provide announces this node as a holder of root.
 	Provide func(ctx context.Context, root wire.Hash, full bool, ttl time.Duration) error
 	// Vouch verifies a record. group is the IP group to which costly checks
-	// are charged.
+	// are charged. It wraps ErrRefusedHere for what this node shall not keep.
 	Vouch func(ctx context.Context, raw []byte, group string) (Voucher, error)
-	// Latest returns the newest record of an owner that the network knows.
+	// Latest returns the newest record of an owner that the network knows,
+	// verified, perhaps expired.
 	Latest func(ctx context.Context, owner identity.PublicKey) (Voucher, error)
 	// Announce stores a signed record in the DHT again.
 	Announce func(ctx context.Context, raw []byte) error
@@ -77,7 +82,10 @@ type FetchJob struct {
 	From         []wire.Peer
 	First, Count int
 	MaxBytes     int64
-	Progress     func(blocks int)
+	// Listed is called once, when the tree is here and no chunk is asked for
+	// yet, with what the result will be. Its error ends the fetch.
+	Listed   func(FetchResult) error
+	Progress func(blocks int)
 }
 
 // FetchResult is what Network.Fetch has brought.
@@ -86,7 +94,7 @@ type FetchResult struct {
 	First  int         // of the span
 	Held   int         // blocks of the span, all in the store now
 	Bytes  int64       // of the span
-	Size   int64       // bytes of all distinct blocks; 0: not known, as only a part is here
+	Size   int64       // bytes of all distinct blocks
 }
 
 // Config says how a Keeper works.
@@ -98,24 +106,25 @@ type Config struct {
 	Copies        int           // wanted of every block; default 4
 	Lease         time.Duration // default 48 h
 	CheckEvery    time.Duration // between looks at one root; default 6 h
-	PerPeerBudget int64         // bytes under lease for one owner, and for one IP group
-	Report        func(root wire.Hash, c Confirmation)
-	Log           *slog.Logger
+	PerPeerBudget int64         // bytes under lease for one owner; groupShare times that for one IP group
+	// Report is told that the confirmations of a root changed: a copy was
+	// gained or lost.
+	Report func(root wire.Hash)
+	Log    *slog.Logger
 }
 
 const (
 	defaultCopies     = 4
 	defaultLease      = 48 * time.Hour
 	defaultCheckEvery = 6 * time.Hour
-	// maxPulls bounds the sites pulled at a time for others, and
-	// maxPullsPerGroup those for one IP group.
-	maxPulls         = 8
-	maxPullsPerGroup = 2
 	// replyTimeout is how long an offer may wait for its first answer,
-	// progressTimeout for every later one.
+	// progressTimeout for every later one, and stallTimeout for one that says
+	// that more blocks came.
 	replyTimeout    = 20 * time.Second
 	progressTimeout = 60 * time.Second
+	stallTimeout    = 5 * time.Minute
 	progressEvery   = 10 * time.Second
+	latestTimeout   = 10 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -132,7 +141,7 @@ func (c Config) withDefaults() Config {
 		c.Volunteer = func() bool { return true }
 	}
 	if c.Report == nil {
-		c.Report = func(wire.Hash, Confirmation) {}
+		c.Report = func(wire.Hash) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -140,27 +149,36 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Confirmation is a volunteer's word that it keeps a site, or part of it.
+// Confirmation is what another peer keeps of a site: it said so and, asked
+// for what it holds, said so again.
 type Confirmation struct {
 	Peer   identity.NodeID
 	Blocks uint64
 	Full   bool
-	Until  time.Time
+	Until  time.Time // counted on until then
+}
+
+// remote is a confirmation and where its peer is reached.
+type remote struct {
+	Confirmation
+	peer wire.Peer
 }
 
 // Keeper places, keeps and repairs copies of sites.
 type Keeper struct {
 	cfg    Config
-	held   *store.Bucket
+	held   *store.Bucket // records that vouch for roots; see noted
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	wake   chan struct{}
 
-	mu     sync.Mutex
-	due    map[wire.Hash]time.Time
-	pulls  map[string]int // running ones per IP group
-	copies map[wire.Hash]map[identity.NodeID]Confirmation
+	mu      sync.Mutex
+	closed  bool
+	due     map[wire.Hash]time.Time
+	looking map[wire.Hash]int // roots that somebody is at work on
+	claims  map[*claim]struct{}
+	copies  map[wire.Hash]map[identity.NodeID]remote
 }
 
 // New starts a Keeper. Close ends it.
@@ -168,20 +186,40 @@ func New(cfg Config) *Keeper {
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &Keeper{
-		cfg: cfg, held: cfg.Store.Bucket("held"), ctx: ctx, cancel: cancel,
-		wake: make(chan struct{}, 1), due: map[wire.Hash]time.Time{}, pulls: map[string]int{},
-		copies: map[wire.Hash]map[identity.NodeID]Confirmation{},
+		cfg: cfg, held: cfg.Store.Bucket("vouchers"), ctx: ctx, cancel: cancel,
+		wake: make(chan struct{}, 1), due: map[wire.Hash]time.Time{}, looking: map[wire.Hash]int{},
+		claims: map[*claim]struct{}{}, copies: map[wire.Hash]map[identity.NodeID]remote{},
 	}
 	k.schedule()
 	k.done.Go(k.run)
 	return k
 }
 
-// Close ends the keeper's loop and waits for what is under way.
+// Close ends the keeper's loop and every offer, and waits for them.
 func (k *Keeper) Close() error {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
 	k.cancel()
 	k.done.Wait()
 	return nil
+}
+
+// enter begins work for a caller that Close ends and waits for.
+func (k *Keeper) enter(ctx context.Context) (context.Context, func(), error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, nil, ErrClosed
+	}
+	k.done.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(k.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		k.done.Done()
+	}, nil
 }
 
 // Confirmed returns the standing confirmations for a root.
@@ -191,33 +229,53 @@ func (k *Keeper) Confirmed(root wire.Hash) []Confirmation {
 	var cs []Confirmation
 	for _, c := range k.copies[root] {
 		if c.Until.After(time.Now()) {
-			cs = append(cs, c)
+			cs = append(cs, c.Confirmation)
 		}
 	}
+	slices.SortFunc(cs, func(a, b Confirmation) int { return bytes.Compare(a.Peer[:], b.Peer[:]) })
 	return cs
 }
 
-func (k *Keeper) confirm(root wire.Hash, c Confirmation) {
+// confirm counts a copy that was seen.
+func (k *Keeper) confirm(root wire.Hash, h holder, blocks int, until time.Time) {
 	k.mu.Lock()
-	if k.copies[root] == nil {
-		k.copies[root] = map[identity.NodeID]Confirmation{}
-	}
-	k.copies[root][c.Peer] = c
+	k.confirmLocked(root, h, blocks, until)
 	k.mu.Unlock()
-	k.cfg.Report(root, c)
+	k.cfg.Report(root)
 }
 
-// lost forgets confirmations of peers that are not among live ones.
-func (k *Keeper) lost(root wire.Hash, live []holder) {
+func (k *Keeper) confirmLocked(root wire.Hash, h holder, blocks int, until time.Time) (news bool) {
+	if k.copies[root] == nil {
+		k.copies[root] = map[identity.NodeID]remote{}
+	}
+	old, known := k.copies[root][h.id]
+	c := Confirmation{Peer: h.id, Blocks: uint64(h.count(blocks)), Full: h.full, Until: until}
+	if known && old.Until.After(until) {
+		c.Until = old.Until
+	}
+	k.copies[root][h.id] = remote{c, h.peer}
+	return !known || old.Full != c.Full || !old.Until.After(time.Now())
+}
+
+// recount makes the confirmations of a root what a look found: who was
+// silent is counted no longer, who answered is counted on until two more
+// looks should have come.
+func (k *Keeper) recount(root wire.Hash, live []holder, blocks int) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	alive := map[identity.NodeID]bool{}
+	news := false
 	for _, h := range live {
 		alive[h.id] = true
+		news = k.confirmLocked(root, h, blocks, time.Now().Add(3*k.cfg.CheckEvery)) || news
 	}
 	for id := range k.copies[root] {
 		if !alive[id] {
 			delete(k.copies[root], id)
+			news = true
 		}
+	}
+	k.mu.Unlock()
+	if news {
+		k.cfg.Report(root)
 	}
 }

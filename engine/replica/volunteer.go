@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,97 +11,105 @@ import (
 	"altnet/engine/wire"
 )
 
+// errStale: the owner has published something newer than what is offered.
+var errStale = errors.New("a newer record of this owner stands")
+
 // HandleOffer answers an offer from a peer: it decides, says so, pulls the
 // blocks, and confirms once they are durable. It returns when the exchange
 // has ended.
 func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, offer wire.Offer, s Stream) error {
-	v, reply, release := k.consider(ctx, group, offer)
-	if release != nil {
-		defer release()
+	ctx, leave, err := k.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	p := &pull{k: k, from: from, offer: offer, stream: s}
+	reason := p.consider(ctx, group)
+	defer p.release()
+	reply := wire.OfferReply{Reason: clip(reason)}
+	if reason == "" {
+		reply = wire.OfferReply{
+			Accepted: true, Until: uint64(k.until(p.voucher).UnixMilli()), First: uint64(p.part.first), Count: uint64(p.part.count),
+		}
 	}
 	if err := s.Write(reply); err != nil {
 		return fmt.Errorf("answer an offer: %w", err)
 	}
-	if !reply.Accepted {
-		k.cfg.Log.Info("offer refused", "root", offer.Root, "from", from.ID.Short(), "reason", reply.Reason)
+	if reason != "" {
+		k.cfg.Log.Info("offer refused", "root", offer.Root, "from", from.ID.Short(), "reason", reason)
 		return nil
 	}
-	receipt, err := k.pull(ctx, from, group, v, offer, reply, s)
+	receipt, err := p.run(ctx)
 	if err != nil {
 		k.cfg.Log.Info("offer not completed", "root", offer.Root, "from", from.ID.Short(), "err", err)
-		s.Write(wire.Error{Code: wire.CodeInternal, Text: "the site could not be pulled"})
+		s.Write(complaint(err))
 		return err
 	}
 	return s.Write(receipt)
 }
 
-// consider decides about an offer. release is set where it was accepted.
-func (k *Keeper) consider(ctx context.Context, group string, offer wire.Offer) (Voucher, wire.OfferReply, func()) {
-	refuse := func(reason string) (Voucher, wire.OfferReply, func()) {
-		return Voucher{}, wire.OfferReply{Reason: reason}, nil
-	}
-	if !k.cfg.Volunteer() {
-		return refuse("keeps no other people's sites")
-	}
-	if offer.Blocks == 0 || offer.Size == 0 || offer.Size > offer.Blocks*wire.MaxBlock || offer.First >= offer.Blocks {
-		return refuse("the offer makes no sense")
-	}
-	release, ok := k.admit(group)
-	if !ok {
-		return refuse("busy")
-	}
-	v, err := k.cfg.Network.Vouch(ctx, offer.Record, group)
+// complaint tells the offerer why a pull failed, as far as it concerns it.
+func complaint(err error) wire.Error {
 	switch {
-	case err != nil:
-		release()
-		return refuse("the record is not valid: " + clip(err.Error()))
-	case v.Root != offer.Root || v.Withdrawn || !v.Expires.After(time.Now()):
-		release()
-		return refuse("the record does not vouch for this root")
+	case errors.Is(err, errStale):
+		return wire.Error{Code: wire.CodeRefused, Text: errStale.Error()}
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrDiskFull):
+		return wire.Error{Code: wire.CodeBusy, Text: "no room"}
 	}
-	first, count := clampSpan(offer)
-	count = min(count, k.room(v, group, offer))
-	if count == 0 {
-		release()
-		return refuse("no room for this owner")
-	}
-	return v, wire.OfferReply{
-		Accepted: true, Until: uint64(k.until(v).UnixMilli()), First: first, Count: count,
-	}, release
+	return wire.Error{Code: wire.CodeInternal, Text: "the site could not be pulled"}
 }
 
-// clampSpan reads the offered range, whose numbers are the peer's.
-func clampSpan(o wire.Offer) (first, count uint64) {
-	rest := o.Blocks - o.First
-	if o.Count == 0 || o.Count > rest {
-		return o.First, rest
-	}
-	return o.First, o.Count
+// pull is one offer on its way to a lease.
+type pull struct {
+	k      *Keeper
+	from   wire.Peer
+	offer  wire.Offer
+	stream Stream
+
+	claim   *claim
+	voucher Voucher
+	part    span  // accepted
+	most    int64 // bytes to pull at most
+
+	before store.RootInfo // what was here of the root
+	leased bool           // the lease is in the store, blocks or not
 }
 
-// room returns how many of the offered blocks the quotas leave room for.
-// Blocks are taken at the site's mean size; the pull enforces the bytes.
-func (k *Keeper) room(v Voucher, group string, o wire.Offer) uint64 {
-	if info, ok := k.cfg.Store.Root(o.Root); ok && info.Class&store.Leased != 0 {
-		return o.Blocks // a renewal takes no more room than it has
+func (p *pull) release() {
+	if p.claim != nil {
+		p.k.release(p.claim)
 	}
-	u := k.cfg.Store.Usage()
-	free := u.Budget - u.Own - u.Pinned - u.Leased
-	free = min(free, k.cfg.PerPeerBudget-k.cfg.Store.LeasedBytes(v.Owner))
-	free = min(free, k.cfg.PerPeerBudget*groupShare-k.cfg.Store.LeasedBytesGroup(group))
-	if free <= 0 {
-		return 0
-	}
-	if uint64(free) >= o.Size {
-		return o.Blocks
-	}
-	return uint64(free) / max(1, (o.Size+o.Blocks-1)/o.Blocks)
 }
 
-// groupShare is how many owners' worth of budget one IP group may use: an
-// office or a school behind one address has several publishers, and nobody
-// gets more by minting keys.
-const groupShare = 4
+// consider decides about the offer and returns why it is refused, if it is.
+// What costs more comes later.
+func (p *pull) consider(ctx context.Context, group string) (reason string) {
+	k := p.k
+	if !k.cfg.Volunteer() {
+		return "keeps no other people's sites"
+	}
+	if !sane(p.offer) {
+		return "the offer makes no sense"
+	}
+	if p.claim = k.admit(group); p.claim == nil {
+		return "busy"
+	}
+	v, err := k.cfg.Network.Vouch(ctx, p.offer.Record, group)
+	if err != nil {
+		return "the record is not valid: " + err.Error()
+	}
+	if v.Root != p.offer.Root || v.Withdrawn || !v.Expires.After(time.Now()) {
+		return "the record does not vouch for this root"
+	}
+	if n, ok := k.noteOf(v.Root, v.Owner); ok && n.seq > v.Seq {
+		if newer, err := k.cfg.Network.Vouch(ctx, n.raw, group); err == nil {
+			v = newer // an older record for what a newer one names too
+		}
+	}
+	p.voucher = v
+	p.part, p.most, reason = k.reserve(p.claim, v, p.offer)
+	return reason
+}
 
 func (k *Keeper) until(v Voucher) time.Time {
 	until := time.Now().Add(k.cfg.Lease)
@@ -110,94 +119,234 @@ func (k *Keeper) until(v Voucher) time.Time {
 	return until
 }
 
-// pull brings the accepted range in and takes it under lease.
-func (k *Keeper) pull(ctx context.Context, from wire.Peer, group string, v Voucher, o wire.Offer, r wire.OfferReply, s Stream) (wire.Receipt, error) {
-	tell := k.teller(o.Root, s)
-	res, err := k.cfg.Network.Fetch(ctx, FetchJob{
-		Root: o.Root, From: []wire.Peer{from}, First: int(r.First), Count: int(r.Count),
-		MaxBytes: int64(o.Size), Progress: tell.blocks,
+// run brings the accepted range in and takes it under lease. The lease stands
+// as soon as the tree is known, so that what came can be handed on at once and
+// stays while the rest comes. Meanwhile the network is asked whether the
+// record is the owner's newest.
+func (p *pull) run(ctx context.Context) (wire.Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience(p.most))
+	defer cancel()
+	p.before, _ = p.k.cfg.Store.Root(p.offer.Root)
+	var asking sync.WaitGroup
+	var stale error
+	asking.Go(func() {
+		if stale = p.checkNewest(ctx); stale != nil {
+			cancel()
+		}
 	})
-	tell.stop()
+	res, err := p.fetch(ctx)
 	if err != nil {
-		return wire.Receipt{}, err
+		cancel()
 	}
-	until := k.until(v)
-	info, err := k.Hold(ctx, v, store.Root{
-		Hash: o.Root, Class: store.Leased, Owner: v.Owner, Group: group, Blocks: res.Blocks, Size: int64(o.Size),
-		LeaseUntil: until, LeaseFirst: r.First, LeaseCount: uint64(res.Held), LeaseBytes: res.Bytes,
-	})
+	asking.Wait()
+	if stale != nil {
+		err = stale
+	}
+	var receipt wire.Receipt
+	if err == nil {
+		receipt, err = p.keep(ctx, res)
+	}
 	if err != nil {
-		return wire.Receipt{}, err
+		p.undo(context.WithoutCancel(ctx), err)
 	}
-	if err := k.cfg.Network.Provide(ctx, o.Root, info.Full, k.cfg.Lease); err != nil {
-		k.cfg.Log.Debug("announce a held site", "root", o.Root, "err", err)
-	}
-	return wire.Receipt{Root: o.Root, Blocks: uint64(res.Held), Until: uint64(until.UnixMilli())}, nil
+	return receipt, err
 }
 
-// Hold takes a root whose blocks are here into the store and looks after it
-// from now on.
+// checkNewest fails where the owner has published or withdrawn since.
+func (p *pull) checkNewest(ctx context.Context) error {
+	latest, err := p.k.latest(ctx, p.voucher.Owner)
+	if err != nil || latest.Seq <= p.voucher.Seq {
+		return nil // silence is no reason to refuse
+	}
+	if latest.Withdrawn || latest.Root != p.voucher.Root {
+		return errStale
+	}
+	return nil
+}
+
+func (p *pull) fetch(ctx context.Context) (FetchResult, error) {
+	tell := p.teller(ctx)
+	defer tell.stop()
+	return p.k.cfg.Network.Fetch(ctx, FetchJob{
+		Root: p.offer.Root, From: []wire.Peer{p.from}, First: p.part.first, Count: p.part.count,
+		MaxBytes: p.most, Progress: tell.blocks,
+		Listed: func(r FetchResult) error { return p.lease(ctx, r) },
+	})
+}
+
+// lease takes the root under lease before its chunks are here.
+func (p *pull) lease(ctx context.Context, r FetchResult) error {
+	if len(r.Blocks) != int(p.offer.Blocks) {
+		return fmt.Errorf("%d blocks were offered, the site has %d", p.offer.Blocks, len(r.Blocks))
+	}
+	if r.First != p.part.first || r.Held != p.part.count {
+		return fmt.Errorf("the range %d+%d became %d+%d", p.part.first, p.part.count, r.First, r.Held)
+	}
+	root := store.Root{
+		Hash: p.offer.Root, Class: store.Leased, Owner: p.voucher.Owner, Group: p.claim.group, Blocks: r.Blocks, Size: r.Size,
+		LeaseUntil: p.k.until(p.voucher), LeaseFirst: uint64(r.First), LeaseCount: uint64(r.Held), LeaseBytes: r.Bytes,
+	}
+	if p.before.Leased(time.Now()) {
+		p.widen(&root)
+	}
+	if p.before.Listed > 0 {
+		root.Blocks = nil // the same: a root has one list
+	}
+	if _, err := p.k.cfg.Store.AddRoot(ctx, root); err != nil {
+		return fmt.Errorf("take %s under lease: %w", root.Hash, err)
+	}
+	p.leased = true
+	p.k.settle(p.claim)
+	return nil
+}
+
+// widen makes a lease the union of itself and the one that runs. Whoever pays
+// for that goes on to.
+func (p *pull) widen(r *store.Root) {
+	r.Owner = p.before.Owner
+	old, add := leasedSpan(p.before), p.part
+	if old.first <= add.first && add.end() <= old.end() {
+		r.LeaseFirst, r.LeaseCount, r.LeaseBytes = p.before.LeaseFirst, p.before.LeaseCount, p.before.LeaseBytes
+		return
+	}
+	if p.before.Owner != p.voucher.Owner {
+		if _, ok := p.k.noteOf(p.offer.Root, p.before.Owner); !ok {
+			r.Owner = p.voucher.Owner
+		}
+	}
+	first := min(old.first, add.first)
+	r.LeaseFirst, r.LeaseCount = uint64(first), uint64(max(old.end(), add.end())-first)
+	r.LeaseBytes = min(r.Size, r.LeaseBytes+leaseBytes(p.before))
+}
+
+// keep makes the lease final: everything is here.
+func (p *pull) keep(ctx context.Context, res FetchResult) (wire.Receipt, error) {
+	if err := p.k.note(ctx, p.voucher, false); err != nil {
+		return wire.Receipt{}, err
+	}
+	bits, count, full, err := p.k.cfg.Store.Bitmap(p.offer.Root)
+	if err != nil {
+		return wire.Receipt{}, fmt.Errorf("look at what came: %w", err)
+	}
+	mine := holder{full: full, bits: bits}
+	for i := p.part.first; i < p.part.end(); i++ {
+		if i >= count || !mine.has(i) {
+			return wire.Receipt{}, fmt.Errorf("block %d of %s is gone again", i, p.offer.Root)
+		}
+	}
+	until := p.k.until(p.voucher)
+	if _, err := p.k.cfg.Store.AddRoot(ctx, p.again(until)); err != nil {
+		return wire.Receipt{}, fmt.Errorf("take %s under lease: %w", p.offer.Root, err)
+	}
+	p.k.plan(p.offer.Root, time.Now().Add(p.k.jitter()))
+	p.k.endSuperseded(ctx, p.voucher, false)
+	p.provide(ctx, full)
+	return wire.Receipt{Root: p.offer.Root, Blocks: uint64(res.Held), Until: uint64(until.UnixMilli())}, nil
+}
+
+// again is the lease that is in the store, from now on.
+func (p *pull) again(until time.Time) store.Root {
+	info, _ := p.k.cfg.Store.Root(p.offer.Root)
+	info.Root.Class, info.Root.LeaseUntil = store.Leased, until
+	return info.Root
+}
+
+func (p *pull) provide(ctx context.Context, full bool) {
+	if err := p.k.cfg.Network.Provide(ctx, p.offer.Root, full, p.k.cfg.Lease); err != nil {
+		p.k.cfg.Log.Debug("announce a held site", "root", p.offer.Root, "err", err)
+	}
+}
+
+// undo takes back a lease whose blocks did not come. Those that did stay as
+// long as there is room, for another attempt.
+func (p *pull) undo(ctx context.Context, why error) {
+	s := p.k.cfg.Store
+	if errors.Is(why, store.ErrFull) {
+		p.k.endSuperseded(ctx, p.voucher, true)
+	}
+	if !p.leased {
+		return
+	}
+	var err error
+	if p.before.Leased(time.Now()) {
+		old := p.before.Root
+		old.Class, old.Blocks = store.Leased, nil
+		_, err = s.AddRoot(ctx, old)
+	} else {
+		if p.before.Class == 0 {
+			_, err = s.AddRoot(ctx, store.Root{Hash: p.offer.Root, Class: store.Cache})
+		}
+		err = errors.Join(err, s.DropClass(ctx, p.offer.Root, store.Leased))
+	}
+	if err != nil {
+		p.k.cfg.Log.Warn("take back a lease", "root", p.offer.Root, "err", err)
+	}
+}
+
+// Hold takes a root whose blocks are here into the store as the user's own or
+// pinned, and looks after it from now on.
 func (k *Keeper) Hold(ctx context.Context, v Voucher, r store.Root) (store.RootInfo, error) {
 	info, err := k.cfg.Store.AddRoot(ctx, r)
 	if err != nil {
 		return info, fmt.Errorf("keep %s: %w", r.Hash, err)
 	}
-	if err := k.held.Put(ctx, r.Hash[:], v.Raw, time.Time{}); err != nil {
-		return info, fmt.Errorf("note the record of %s: %w", r.Hash, err)
+	if err := k.note(ctx, v, true); err != nil {
+		return info, err
 	}
 	k.plan(r.Hash, time.Now().Add(k.jitter()))
 	return info, nil
 }
 
-// admit takes one of the places for pulls, or says that there is none.
-func (k *Keeper) admit(group string) (release func(), ok bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	total := 0
-	for _, n := range k.pulls {
-		total += n
-	}
-	if total >= maxPulls || k.pulls[group] >= maxPullsPerGroup {
-		return nil, false
-	}
-	k.pulls[group]++
-	return sync.OnceFunc(func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.pulls[group]--; k.pulls[group] == 0 {
-			delete(k.pulls, group)
-		}
-	}), true
-}
-
 // teller sends the offerer a Receipt without a date now and then, so that a
-// long pull is seen to move.
+// long pull is seen to move. With the first it also tells the network that
+// there is a part of the site here: others who pull need not all draw on the
+// offerer.
 type teller struct {
-	mu   sync.Mutex
-	last time.Time
-	send func(blocks int)
+	p       *pull
+	ctx     context.Context
+	sharing sync.WaitGroup
+
+	mu     sync.Mutex
+	last   time.Time
+	shared bool
+	done   bool
 }
 
-func (k *Keeper) teller(root wire.Hash, s Stream) *teller {
-	return &teller{last: time.Now(), send: func(blocks int) {
-		s.Write(wire.Receipt{Root: root, Blocks: uint64(blocks)})
-	}}
+func (p *pull) teller(ctx context.Context) *teller {
+	return &teller{p: p, ctx: ctx, last: time.Now()}
 }
 
 func (t *teller) blocks(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now := time.Now(); t.send != nil && now.Sub(t.last) >= progressEvery {
-		t.last = now
-		t.send(n)
+	if t.done || time.Since(t.last) < progressEvery {
+		return
+	}
+	t.last = time.Now()
+	t.p.stream.Write(wire.Receipt{Root: t.p.offer.Root, Blocks: uint64(n)})
+	if !t.shared && t.p.leased {
+		t.shared = true
+		t.sharing.Go(func() { t.p.provide(t.ctx, false) })
 	}
 }
 
 // stop makes sure that nothing is written after the final Receipt.
 func (t *teller) stop() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.send = nil
+	t.done = true
+	t.mu.Unlock()
+	t.sharing.Wait()
 }
 
-func clip(s string) string { return s[:min(len(s), 200)] }
+// clip shortens a text to what fits in a message, at a letter's end.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	end := most
+	for end > 0 && s[end]&0xc0 == 0x80 {
+		end--
+	}
+	return s[:end]
+}

@@ -19,6 +19,9 @@ type FetchOptions struct {
 	From []wire.Peer
 	// MaxBytes refuses a site whose range has more. 0: no limit.
 	MaxBytes uint64
+	// Listed may be nil. It is called once, when the whole tree is here and
+	// checked and before chunks are asked for; an error ends the fetch.
+	Listed func(Fetched) error
 	// Progress may be nil. It is called from one goroutine at a time.
 	Progress func(FetchProgress)
 }
@@ -95,6 +98,9 @@ func (t *fetch) run(ctx context.Context) (Fetched, error) {
 		return Fetched{}, err
 	}
 	out, wanted, err := t.survey(ctx)
+	if err == nil && t.opts.Listed != nil {
+		err = t.opts.Listed(out)
+	}
 	if err != nil {
 		return Fetched{}, err
 	}

@@ -213,7 +213,11 @@ func (t *tracer) walk(ctx context.Context, name string, m wire.GetPath) error {
 }
 
 func (s *Server) have(ctx context.Context, m wire.GetHave, st Stream) error {
-	h, err := s.cfg.Have(ctx, m.Root)
+	var h wire.Have
+	var err error
+	if !s.cfg.Refuse(m.Root) {
+		h, err = s.cfg.Have(ctx, m.Root)
+	}
 	if err != nil {
 		s.cfg.Log.Debug("cannot say what is held", "root", m.Root, "err", err)
 		h = wire.Have{}
