@@ -373,7 +373,8 @@ func bareProxy(b *testing.B) string {
 
 // BenchmarkMemory starts fifty nodes in this process, has them join each
 // other over loopback, and shares out what the process grew by: heap and
-// stacks.
+// stacks. At first everybody has a session with everybody; then again when
+// the idle ones have been closed.
 func BenchmarkMemory(b *testing.B) {
 	const count = 50
 	for b.Loop() {
@@ -392,10 +393,29 @@ func BenchmarkMemory(b *testing.B) {
 			sessions += len(e.host.Sessions())
 		}
 		b.ReportMetric(float64(sessions)/count, "sessions/node")
+		untilIdle(b, nodes)
+		b.ReportMetric(float64(memory()-before)/count/1024, "idle-KiB/node")
 		for _, e := range nodes {
 			e.Close()
 		}
 	}
+}
+
+// untilIdle waits until the nodes have ended most sessions.
+func untilIdle(b *testing.B, nodes []*Engine) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range 240 {
+		<-tick.C
+		sessions := 0
+		for _, e := range nodes {
+			sessions += len(e.host.Sessions())
+		}
+		if sessions <= 8*len(nodes) {
+			return
+		}
+	}
+	b.Error("sessions stay open that nobody needs")
 }
 
 func memory() uint64 {

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -196,6 +197,10 @@ func TestLookupSimulation(t *testing.T) {
 	t.Logf("%d nodes: %.2f %% found; first value p50 %v p90 %v p99 %v; converged p50 %v p99 %v; %.1f asked",
 		len(w.peers), 100*success, at(times, .5), at(times, .9), at(times, .99), at(ends, .5), at(ends, .99),
 		float64(asked)/lookups)
+	t.Attr("success", fmt.Sprintf("%.2f", 100*success)) // for make bench
+	for name, p := range map[string]float64{"p50-ms": .5, "p90-ms": .9, "p99-ms": .99} {
+		t.Attr(name, fmt.Sprint(at(times, p).Milliseconds()))
+	}
 	if success < 0.999 {
 		t.Errorf("%.2f %% of lookups succeed, want 99.9 %%", 100*success)
 	}

@@ -1,8 +1,11 @@
 package dns
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +29,64 @@ func BenchmarkForwardCached(b *testing.B) {
 		_, addr := listen(b, Config{Upstream: []string{newUpstream(b).addr}})
 		flood(b, addr, "www.example.")
 	})
+}
+
+// BenchmarkPaced asks five thousand times a second and reports how long the
+// slowest hundredth waits.
+func BenchmarkPaced(b *testing.B) {
+	b.Run("ceiling", func(b *testing.B) { paced(b, bare(b), "pg.alt.") })
+	b.Run("product", func(b *testing.B) {
+		_, addr := listen(b, Config{})
+		paced(b, addr, "pg.alt.")
+	})
+}
+
+func paced(b *testing.B, addr, name string) {
+	query := ask(name, dns.TypeA)
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	var mu sync.Mutex
+	sent := map[uint16]time.Time{}
+	var times []time.Duration
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		buf := make([]byte, 1500)
+		for len(times) < b.N {
+			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, err := conn.Read(buf); err != nil {
+				b.Error("an answer is missing:", err)
+				return
+			}
+			now := time.Now()
+			mu.Lock()
+			times = append(times, now.Sub(sent[binary.BigEndian.Uint16(buf)]))
+			mu.Unlock()
+		}
+	})
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := range b.N {
+		if i%5 == 0 {
+			<-tick.C
+		}
+		query.Id = uint16(i)
+		packed, err := query.Pack()
+		if err != nil {
+			b.Fatal(err)
+		}
+		mu.Lock()
+		sent[query.Id] = time.Now()
+		mu.Unlock()
+		if _, err := conn.Write(packed); err != nil {
+			b.Fatal(err)
+		}
+	}
+	wg.Wait()
+	slices.Sort(times)
+	b.ReportMetric(float64(times[(len(times)-1)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 func bare(b *testing.B) string {

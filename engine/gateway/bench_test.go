@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,10 +80,19 @@ func serve(b *testing.B, h http.Handler) string {
 func fetchPages(b *testing.B, addr string) {
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	defer transport.CloseIdleConnections()
-	b.SetParallelism(8)
+	b.SetParallelism(max(1, 16/runtime.GOMAXPROCS(0)))
+	var mu sync.Mutex
+	var all []time.Duration
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
+		var times []time.Duration
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, times...)
+		}()
 		for pb.Next() {
+			start := time.Now()
 			resp, err := transport.RoundTrip(pageRequest(b, addr, "/"))
 			if err != nil {
 				b.Error(err)
@@ -92,9 +104,12 @@ func fetchPages(b *testing.B, addr string) {
 				b.Errorf("%d bytes: %v", n, err)
 				return
 			}
+			times = append(times, time.Since(start))
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 func pageRequest(b *testing.B, addr, path string) *http.Request {
