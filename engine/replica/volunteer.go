@@ -15,8 +15,8 @@ import (
 var errStale = errors.New("a newer record of this owner stands")
 
 // HandleOffer answers an offer from a peer: it decides, says so, pulls the
-// blocks, and confirms once they are durable. It returns when the exchange
-// has ended.
+// blocks, and confirms once they are durable. Then it tells the network: the
+// offerer does not wait for that. It returns when all has ended.
 func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, offer wire.Offer, s Stream) error {
 	ctx, leave, err := k.enter(ctx)
 	if err != nil {
@@ -45,7 +45,12 @@ func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, 
 		s.Write(complaint(err))
 		return err
 	}
-	return s.Write(receipt)
+	err = s.Write(receipt)
+	if ctx, leave, closed := k.enter(context.WithoutCancel(ctx)); closed == nil {
+		defer leave()
+		p.provide(ctx, p.full)
+	}
+	return err
 }
 
 // complaint tells the offerer why a pull failed, as far as it concerns it.
@@ -73,6 +78,7 @@ type pull struct {
 
 	before store.RootInfo // what was here of the root
 	leased bool           // the lease is in the store, blocks or not
+	full   bool           // the whole site is here
 }
 
 func (p *pull) release() {
@@ -209,11 +215,6 @@ func (p *pull) widen(r *store.Root) {
 		r.LeaseFirst, r.LeaseCount, r.LeaseBytes = p.before.LeaseFirst, p.before.LeaseCount, p.before.LeaseBytes
 		return
 	}
-	if p.before.Owner != p.voucher.Owner {
-		if _, ok := p.k.noteOf(p.offer.Root, p.before.Owner); !ok {
-			r.Owner = p.voucher.Owner
-		}
-	}
 	first := min(old.first, add.first)
 	r.LeaseFirst, r.LeaseCount = uint64(first), uint64(max(old.end(), add.end())-first)
 	r.LeaseBytes = min(r.Size, r.LeaseBytes+leaseBytes(p.before))
@@ -240,7 +241,7 @@ func (p *pull) keep(ctx context.Context, res FetchResult) (wire.Receipt, error) 
 	}
 	p.k.plan(p.offer.Root, time.Now().Add(p.k.jitter()))
 	p.k.endSuperseded(ctx, p.voucher, false)
-	p.provide(ctx, full)
+	p.full = full
 	return wire.Receipt{Root: p.offer.Root, Blocks: uint64(res.Held), Until: uint64(until.UnixMilli())}, nil
 }
 
