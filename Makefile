@@ -8,7 +8,7 @@ NOCGO   := CGO_ENABLED=0
 LDFLAGS := -s -w
 SYSTEMS := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: run build test race vet lint bench fuzz cross clean need-certs need-cc
+.PHONY: run build test race vet lint vuln e2e bench fuzz cross clean need-certs need-cc need-e2e
 
 run: build
 	./altnet $(ARGS)
@@ -16,9 +16,20 @@ run: build
 build: need-certs
 	$(NOCGO) $(GO) build -tags nogui -trimpath -ldflags '$(LDFLAGS)' -o altnet .
 
-test: vet
+# E2E=0 leaves out what drives the real program, TESTFUZZ=0 the fuzzers.
+E2E ?= 1
+test: lint
 	$(NOCGO) $(GO) test -tags nogui ./...
 	$(MAKE) race
+	@test "$(E2E)" = 0 || $(MAKE) e2e
+	$(MAKE) fuzz FUZZTIME=$(TESTFUZZ)
+	$(MAKE) vuln
+
+# Whole networks of the real program, real documentation, a real browser.
+# The giant file and the idle node take long: see e2e/memory_test.go.
+KILLS ?= 10
+e2e: need-e2e build
+	$(NOCGO) $(GO) test -tags nogui ./e2e -count 1 -timeout 30m -e2e -altnet $(CURDIR)/altnet -kills $(KILLS) $(E2EFLAGS)
 
 # The race detector needs a C compiler; where none can be had, say so.
 race: need-cc
@@ -29,9 +40,21 @@ race: need-cc
 vet: need-certs
 	$(NOCGO) $(GO) vet -tags nogui ./...
 
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
 lint: vet
-	@test -z "$$(gofmt -l *.go assets e2e engine platform ui 2>/dev/null)" || { gofmt -l .; exit 1; }
-	@if command -v staticcheck >/dev/null; then staticcheck -tags nogui ./...; fi
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
+	$(NOCGO) $(GO) run $(STATICCHECK) -tags nogui ./...
+
+# The list of vulnerabilities is on the internet; without it there is nothing
+# to compare with, which is said and is no failure.
+vuln: need-certs
+	@mkdir -p dist
+	@$(NOCGO) $(GO) run $(GOVULNCHECK) -tags nogui ./... > dist/vuln.txt 2>&1; code=$$?; \
+	if grep -q 'fetching vulnerabilities' dist/vuln.txt && ! grep -q '^Vulnerability' dist/vuln.txt && test $$code != 0; \
+	then echo "govulncheck: the list of vulnerabilities cannot be had here"; \
+	else cat dist/vuln.txt; exit $$code; fi
 
 # Each figure stands beside its ceiling, measured in the same run.
 bench: need-certs
@@ -39,8 +62,9 @@ bench: need-certs
 	$(NOCGO) $(GO) test -tags nogui -run '^$$' -bench . -benchmem ./... | tee dist/bench.txt
 
 FUZZTIME ?= 10s
+TESTFUZZ ?= 2s
 fuzz: need-certs
-	.ci/fuzz $(FUZZTIME)
+	@test "$(FUZZTIME)" = 0 || .ci/fuzz $(FUZZTIME)
 
 # A node without the window for every system, and their tests compiled.
 cross: need-certs
@@ -58,6 +82,14 @@ clean:
 # Downloading modules needs the roots of trust.
 need-certs:
 	@.ci/need ca-certificates /etc/ssl/certs/ca-certificates.crt
+
+need-e2e: need-certs
+	@.ci/need postgresql-doc-15 /usr/share/doc/postgresql-doc-15/html
+	@.ci/need python3-doc /usr/share/doc/python3.11/html
+	@.ci/need chromium chromium
+	@.ci/need bind9-dnsutils dig
+	@.ci/need openssl openssl
+	@.ci/need curl curl
 
 need-cc:
 	@.ci/need gcc gcc

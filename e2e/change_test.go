@@ -53,8 +53,6 @@ func TestUpdateRollbackWithdraw(t *testing.T) {
 	if back.Root != first.Root || back.Seq <= second.Seq {
 		t.Errorf("rollback: %+v, want root %s above sequence %d", back, first.Root, second.Seq)
 	}
-	old := ask[resolution](reader, "resolve", "life.alt")
-	_ = old
 	reader.eventually(40*time.Second, "show the version rolled back to", func() error {
 		if r := ask[resolution](reader, "resolve", "life.alt"); r.Root != first.Root {
 			return fmt.Errorf("root %s", r.Root)

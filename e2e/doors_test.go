@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -120,6 +119,7 @@ func TestTLS(t *testing.T) {
 		t.Fatalf("curl: %v\n%s", err, out)
 	}
 	refusesOtherNames(t, caDir)
+	a.stop()
 }
 
 // refusesOtherNames signs a certificate for example.com with the node's root,
@@ -215,12 +215,12 @@ func TestChromium(t *testing.T) {
 			t.Errorf("%s: want %q in\n%s", url, step.want, dom)
 		}
 	}
-	embedFetchesNothing(t, a, b, pac)
+	embedFetchesNothing(t, a, b)
 }
 
 // embedFetchesNothing shows a page outside .alt that embeds a site: the node
 // must not fetch it.
-func embedFetchesNothing(t *testing.T, a, b *node, pac string) {
+func embedFetchesNothing(t *testing.T, a, b *node) {
 	t.Helper()
 	dir := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(dir, "ad.png"), []byte("not really a picture"), 0o644))
@@ -246,18 +246,10 @@ func embedFetchesNothing(t *testing.T, a, b *node, pac string) {
 	if after := ask[storeStatus](c, "status").Store.Used; after != before {
 		t.Errorf("an outside page made the node store %d bytes of %s", after-before, r.Root)
 	}
-	_ = pac
 }
 
 type storeStatus struct {
 	Store struct {
 		Used int64 `json:"used"`
 	} `json:"store"`
-}
-
-// body reads a whole response.
-func body(resp *http.Response) string {
-	b, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	return string(b)
 }
