@@ -27,6 +27,12 @@ type span struct {
 
 func (s span) end() int { return s.first + s.count }
 
+// and returns what s and t share.
+func (s span) and(t span) span {
+	first := max(s.first, t.first)
+	return span{first, max(0, min(s.end(), t.end())-first)}
+}
+
 // without returns what of s is not in t.
 func (s span) without(t span) []span {
 	var left []span

@@ -99,14 +99,32 @@ func (k *Keeper) reserve(c *claim, v Voucher, o wire.Offer) (part span, most int
 		return span{}, 0, "keeps too many sites already"
 	}
 	free := k.freeLocked(c, v, old)
-	if held.Leased(time.Now()) && held.Owner == v.Owner {
-		free += leaseBytes(held) // a lease that grows is counted once
+	var has span // of it, under a lease that is to grow
+	if held.Leased(time.Now()) {
+		has = leasedSpan(held)
+		if held.Owner != v.Owner { // who pays for the lease did not ask for more
+			if part = part.and(has); part.count == 0 {
+				return span{}, 0, "keeps another part for another owner"
+			}
+			return part, int64(o.Size), ""
+		}
+		if part.first > has.end() || part.end() < has.first { // a lease is one range
+			return span{}, 0, "keeps another part already"
+		}
+	} else {
+		free -= rootCost + int64(o.Blocks)*blockCost
 	}
-	part, most = fit(part, free, o)
+	part = fit(part, has, free, o)
 	if part.count == 0 {
 		return span{}, 0, "no room for this owner"
 	}
-	c.bytes = most
+	most = int64(o.Size)
+	c.bytes = min(most, free)
+	if has.count == 0 {
+		most = c.bytes
+	} else {
+		most = min(most, free+leaseBytes(held))
+	}
 	return part, most, ""
 }
 
@@ -165,25 +183,30 @@ func (k *Keeper) freeLocked(c *claim, v Voucher, old []store.RootInfo) int64 {
 	return min(free, ofOwner, ofGroup)
 }
 
-// fit cuts a range to what fits in free bytes, blocks taken at the site's mean
-// size, and returns the most bytes that the pull may bring.
-func fit(part span, free int64, o wire.Offer) (span, int64) {
+// fit cuts a range to what fits in free bytes beside what is here of it,
+// blocks taken at the site's mean size.
+func fit(part, has span, free int64, o wire.Offer) span {
 	blocks, size := int64(o.Blocks), int64(o.Size)
-	free -= rootCost + blocks*blockCost
-	mean := (size + blocks - 1) / blocks
-	if free >= size {
-		return part, size
+	if has.count == 0 && free >= size {
+		return part
 	}
-	free -= blocks * treeCost
-	if free >= mean*int64(part.count) {
-		return part, min(free, size)
+	if has.count == 0 {
+		free -= blocks * treeCost
+	}
+	mean := (size + blocks - 1) / blocks
+	here := part.and(has).count
+	if free >= mean*int64(part.count-here) {
+		return part
 	}
 	// A quarter is left for blocks larger than the mean.
 	count := int(max(0, free/4*3/mean))
+	if has.first <= part.first {
+		count += here
+	}
 	if count < part.count/leastPart {
 		count = 0
 	}
-	return span{part.first, min(count, part.count)}, min(free, size)
+	return span{part.first, min(count, part.count)}
 }
 
 // sane reports whether an offer's numbers can be true. Those that are fit in

@@ -98,22 +98,19 @@ func (k *Keeper) unnote(root wire.Hash, owner identity.PublicKey) {
 }
 
 // judge asks what became of each record that vouches for a root and returns
-// the best: as long as one owner wants the site, it is kept.
-func (k *Keeper) judge(ctx context.Context, root wire.Hash, ns []noted) (Voucher, standing) {
-	var best Voucher
-	verdict := standing(-1)
+// the best: as long as one owner wants the site, it is kept. Records of owners
+// that want it no longer are forgotten once another's stands.
+func (k *Keeper) judge(ctx context.Context, root wire.Hash, ns []noted) (best Voucher, verdict standing) {
+	verdict = refused
 	for _, n := range ns {
 		v, st := k.standing(ctx, root, n)
-		if verdict < 0 || rank(st) < rank(verdict) {
-			if verdict >= 0 && rank(verdict) == rank(withdrawn) {
-				k.unnote(root, best.Owner)
-			}
-			best, verdict = v, st
-		} else if rank(st) == rank(withdrawn) {
-			k.unnote(root, n.owner)
+		gone := n.owner
+		if best.Owner.IsZero() || rank(st) < rank(verdict) {
+			gone = best.Owner
+			best, verdict, st = v, st, verdict
 		}
-		if verdict == current {
-			break
+		if !gone.IsZero() && rank(st) == rank(withdrawn) {
+			k.unnote(root, gone)
 		}
 	}
 	return best, verdict
