@@ -108,6 +108,9 @@ func (e *Engine) open(ctx context.Context) (err error) {
 
 // openNetwork binds the listeners and makes the host and the DHT.
 func (e *Engine) openNetwork(ctx context.Context) (err error) {
+	if n := len(e.cfg.NetworkSecret); n != 0 && n != 32 {
+		return fmt.Errorf("the network secret has %d bytes instead of 32", n)
+	}
 	announce, err := announced(e.cfg.Announce)
 	if err != nil {
 		return err

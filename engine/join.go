@@ -133,18 +133,22 @@ func (e *Engine) connect(ctx context.Context, addr string) (wire.Peer, error) {
 
 // splitBootstrap reads "host:port" or "nodeid@host:port".
 func splitBootstrap(addr string) (identity.NodeID, string, error) {
-	id, hostport, ok := strings.Cut(addr, "@")
-	if !ok {
-		id, hostport = "", addr
+	id, hostport, named := strings.Cut(addr, "@")
+	if !named {
+		hostport = addr
 	}
-	if _, _, err := net.SplitHostPort(hostport); err != nil {
+	host, port, err := net.SplitHostPort(hostport)
+	if err == nil && (host == "" || port == "") {
+		err = errors.New("host or port is missing")
+	}
+	var want identity.NodeID
+	if err == nil && named {
+		want, err = identity.ParseNodeID(id)
+	}
+	if err != nil {
 		return identity.NodeID{}, "", fmt.Errorf("bootstrap address %q: want host:port or nodeid@host:port: %w", addr, err)
 	}
-	if id == "" {
-		return identity.NodeID{}, hostport, nil
-	}
-	want, err := identity.ParseNodeID(id)
-	return want, hostport, err
+	return want, hostport, nil
 }
 
 // lookup turns host:port into addresses.

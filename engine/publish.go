@@ -286,6 +286,8 @@ func siteError(err error) error {
 	switch {
 	case errors.Is(err, site.ErrMissing), errors.Is(err, site.ErrNoHolder):
 		return control.Mark(control.ErrMissing, err)
+	case errors.Is(err, site.ErrClosed):
+		return control.Mark(control.ErrClosed, err)
 	case errors.Is(err, site.ErrCorrupt), errors.Is(err, site.ErrLimit), errors.Is(err, site.ErrUnsupported):
 		return control.Mark(control.ErrInvalid, err)
 	}

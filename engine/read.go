@@ -183,7 +183,7 @@ func (e *Engine) Archive(ctx context.Context, target string) (io.ReadCloser, err
 	r, w := io.Pipe()
 	a := &archive{PipeReader: r, done: make(chan struct{})}
 	ctx, a.cancel = context.WithCancel(ctx)
-	stop := context.AfterFunc(e.ctx, func() { r.CloseWithError(control.ErrClosed) })
+	stop := context.AfterFunc(e.ctx, func() { w.CloseWithError(control.ErrClosed) })
 	started := e.spawn(func() {
 		defer close(a.done)
 		defer stop()
