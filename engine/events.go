@@ -102,6 +102,13 @@ func (h *hub) notice(ev control.Event) {
 	}
 }
 
+// watched reports whether anybody reads: drawing up a status costs something.
+func (h *hub) watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.readers) > 0
+}
+
 // status gives every reader the newest status.
 func (h *hub) status(ev control.Event) {
 	h.mu.Lock()
@@ -207,6 +214,9 @@ func (e *Engine) watchStatus() {
 			return
 		case <-settle.C:
 		case <-e.events.pokes():
+		}
+		if !e.events.watched() {
+			continue
 		}
 		ev, err := e.statusEvent(e.ctx)
 		if err == nil && visiblyDifferent(last, *ev.Status) {
