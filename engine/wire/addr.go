@@ -9,6 +9,24 @@ import (
 	"altnet/engine/identity"
 )
 
+// AddrKind says how a peer is reached at an address.
+type AddrKind uint8
+
+// The kinds of address a peer record may hold.
+const (
+	AddrIPv4  AddrKind = 1 // 4 bytes, 2 bytes port
+	AddrIPv6  AddrKind = 2 // 16 bytes, 2 bytes port
+	AddrRelay AddrKind = 3 // NodeID of the relay, then one of the two above
+)
+
+// Addr is one way to reach a peer. Relay is set for AddrRelay only: the relay
+// it is reached through, which itself listens at IP.
+type Addr struct {
+	Kind  AddrKind
+	IP    netip.AddrPort
+	Relay identity.NodeID
+}
+
 // ErrBadAddr reports an address that no peer can be reached at, or bytes that
 // are not the one encoding of an address.
 var ErrBadAddr = errors.New("malformed address")

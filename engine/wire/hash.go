@@ -2,8 +2,19 @@ package wire
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 )
+
+// Hash is the SHA-256 of a block, or a key in the DHT's 256-bit space.
+type Hash [sha256.Size]byte
+
+// String returns the hash in lower-case hex.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// IsZero reports whether the hash is unset.
+func (h Hash) IsZero() bool { return h == Hash{} }
 
 // hashHead is the head of a byte string of 32 bytes.
 var hashHead = [2]byte{majorBytes<<5 | 24, 32}

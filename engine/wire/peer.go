@@ -8,6 +8,36 @@ import (
 	"altnet/engine/identity"
 )
 
+// Peer is a verified peer record: who a peer is and where it is reached.
+// Raw is the signed bytes, which are what travels; Peer is how code reads
+// them. A simulation may leave Raw empty.
+type Peer struct {
+	Key     identity.PublicKey
+	ID      identity.NodeID
+	Puzzle  uint64 // nonce of the work over the key; difficulty 0 for now
+	Seq     uint64 // higher replaces lower; unix milliseconds at signing
+	Expires uint64 // unix milliseconds
+	Role    Role
+	Addrs   []Addr
+	Raw     []byte
+}
+
+// Role is a bit set of what a peer does for others.
+type Role uint64
+
+// The roles of this version.
+const (
+	RoleServer    Role = 1 << 0 // reachable: answers DHT requests, may stand in routing tables
+	RoleVolunteer Role = 1 << 1 // keeps other people's sites under lease
+	RoleRelay     Role = 1 << 2 // carries circuits
+)
+
+// Self says which key signs in this process; peers are known by NodeID.
+type Self struct {
+	Key    identity.Key
+	Puzzle uint64
+}
+
 // PeerDomain separates the signatures of peer records from all others.
 const PeerDomain = "altnet peer record v1"
 
