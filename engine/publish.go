@@ -2,10 +2,8 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"altnet/engine/control"
@@ -25,24 +23,6 @@ const enoughCopies = 2
 // that the answer still holds when the site is published.
 func (e *Engine) HaveBlocks(_ context.Context, hashes []wire.Hash) ([]bool, error) {
 	return e.store.Keep(hashes), nil
-}
-
-// PutBlocks implements control.Control.
-func (e *Engine) PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []byte]) error {
-	batch := e.store.NewBatch()
-	defer batch.Discard()
-	for h, data := range blocks {
-		if len(data) > wire.MaxBlock {
-			return control.Mark(control.ErrInvalid, fmt.Errorf("block %s is larger than %d bytes", h, wire.MaxBlock))
-		}
-		if sha256.Sum256(data) != h {
-			return control.Mark(control.ErrInvalid, fmt.Errorf("block %s: its bytes have another hash", h))
-		}
-		if err := batch.PutContext(ctx, h, data); err != nil {
-			return storeError(err)
-		}
-	}
-	return storeError(batch.Commit(ctx))
 }
 
 // storeError gives the store's errors their place in Control.
