@@ -18,6 +18,7 @@ import (
 	"altnet/engine"
 	"altnet/engine/control"
 	"altnet/engine/identity"
+	"altnet/engine/publisher"
 	"altnet/platform"
 	"altnet/platform/ipc"
 )
@@ -64,6 +65,7 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 		return err
 	}
 	services.Go(func() { stop(node.Run(ctx)) })
+	services.Go(func() { keepSites(ctx, profile, node, cfg.Log) })
 	announce(ctx, o, term.out, node)
 	if o.headless {
 		<-ctx.Done()
@@ -73,6 +75,16 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 		runPrompt(ctx, s, profile)
 	}
 	return ended(ctx)
+}
+
+// keepSites renews the sites of whoever started the node.
+func keepSites(ctx context.Context, profile string, node control.Control, log *slog.Logger) {
+	p, err := publisher.Open(profile)
+	if err != nil {
+		log.Warn("sites are not renewed", "err", err)
+		return
+	}
+	publisher.Keep(ctx, p, node, log)
 }
 
 // ended returns why the node stopped, nil where it was asked to.

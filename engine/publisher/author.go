@@ -147,7 +147,9 @@ func (a *Author) sign(ctx context.Context, s Site, root wire.Hash, size uint64, 
 	if err != nil {
 		return control.Receipt{}, err
 	}
-	a.observe(ctx, s)
+	if err := a.observe(ctx, s); err != nil {
+		return control.Receipt{}, err
+	}
 	f := Fields{Network: network, Content: root, Size: size, Note: o.Note}
 	if o.Claiming != nil {
 		f.Progress = func(tries uint64) { o.Claiming(uint(tries), 1<<record.ClaimBits) }
@@ -166,15 +168,36 @@ func (a *Author) network(ctx context.Context) ([32]byte, error) {
 }
 
 // observe learns what another device of the author's has signed since, as far
-// as the network tells: the next sequence has to be above it.
-func (a *Author) observe(ctx context.Context, s Site) {
+// as the network tells: the next sequence has to be above it. Errors wrap
+// ErrShutOut.
+func (a *Author) observe(ctx context.Context, s Site) error {
+	if err := a.catchUp(ctx, s); errors.Is(err, ErrShutOut) {
+		return err
+	}
+	return nil // signing goes on where nobody can be asked
+}
+
+// errUnasked reports that nobody could say what is in force.
+var errUnasked = errors.New("the network could not be asked for the newest record")
+
+// catchUp is observe that fails where the network does not answer.
+func (a *Author) catchUp(ctx context.Context, s Site) error {
 	if s.Seq == 0 {
-		return // nothing was ever signed
+		return nil // nothing was ever signed
 	}
-	res, _ := a.node.Resolve(ctx, record.Address(s.Root))
+	res, err := a.node.Resolve(ctx, record.Address(s.Root))
 	if len(res.Record) > 0 {
-		_ = a.profile.Observe(res.Record) // being shut out shows when signing
+		if err := a.profile.Observe(res.Record); err != nil {
+			return fmt.Errorf("learn what another device published: %w", err)
+		}
 	}
+	switch {
+	case err == nil && res.Stale:
+		return errUnasked
+	case err == nil, errors.Is(err, control.ErrUnknown), errors.Is(err, control.ErrWithdrawn), errors.Is(err, control.ErrExpired):
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnasked, err)
 }
 
 // Rollback serves an earlier version again, under a higher sequence; 0 is the
@@ -195,7 +218,7 @@ func (a *Author) Rollback(ctx context.Context, name string, seq uint64, o Option
 // still keeps.
 func (a *Author) earlier(ctx context.Context, s Site, seq uint64) (Version, error) {
 	kept, err := a.node.Versions(ctx, record.Address(s.Root))
-	if err != nil {
+	if err != nil && !errors.Is(err, control.ErrNotFound) { // not published on this node: it keeps none
 		return Version{}, err
 	}
 	current := ""
@@ -226,7 +249,9 @@ func (a *Author) Withdraw(ctx context.Context, name string) (control.Receipt, er
 	if err != nil {
 		return control.Receipt{}, err
 	}
-	a.observe(ctx, s)
+	if err := a.observe(ctx, s); err != nil {
+		return control.Receipt{}, err
+	}
 	raw, err := a.profile.SignTombstone(ctx, s.Root)
 	if err != nil {
 		return control.Receipt{}, err

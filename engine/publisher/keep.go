@@ -2,10 +2,14 @@ package publisher
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"altnet/engine/control"
+	"altnet/engine/identity"
+	"altnet/engine/record"
 )
 
 const (
@@ -17,6 +21,7 @@ const (
 // as ctx lasts: a site stays its author's while the author's computer is on
 // now and then.
 func Keep(ctx context.Context, p *Profile, node control.Control, log *slog.Logger) {
+	k := renewer{profile: p, node: node, author: NewAuthor(p, node), owed: map[identity.PublicKey]bool{}}
 	timer := time.NewTimer(keepFirst)
 	defer timer.Stop()
 	for {
@@ -25,26 +30,79 @@ func Keep(ctx context.Context, p *Profile, node control.Control, log *slog.Logge
 			return
 		case <-timer.C:
 		}
-		renewDue(ctx, p, node, log)
+		if err := k.run(ctx, log); err != nil {
+			log.Warn("look for sites to renew", "err", err)
+		}
 		timer.Reset(keepEvery)
 	}
 }
 
-func renewDue(ctx context.Context, p *Profile, node control.Control, log *slog.Logger) {
-	due, err := p.Due(time.Now())
-	if err != nil {
-		log.Warn("look for sites to renew", "err", err)
-		return
+// renewer renews what is due.
+type renewer struct {
+	profile *Profile
+	node    control.Control
+	author  *Author
+	owed    map[identity.PublicKey]bool // renewed, and the node has not taken it yet
+}
+
+// run renews every site that is due. Offline nobody would hear of it.
+func (k *renewer) run(ctx context.Context, log *slog.Logger) error {
+	s, err := k.node.Status(ctx)
+	if err != nil || !s.Online {
+		return err
 	}
-	for _, s := range due {
-		raw, err := p.Renew(ctx, s.Root)
-		if err == nil {
-			_, err = node.Publish(ctx, control.PublishRequest{Record: raw})
-		}
-		if err != nil {
-			log.Warn("renew a site", "site", s.Bare(), "expires", s.Expires, "err", err)
+	sites, err := k.profile.Sites()
+	if err != nil {
+		return err
+	}
+	for _, s := range sites {
+		if !k.due(s) {
 			continue
 		}
-		log.Info("renewed a site", "site", s.Bare())
+		switch renewed, err := k.renew(ctx, s); {
+		case err != nil:
+			log.Warn("renew a site", "site", s.Bare(), "expires", s.Expires, "err", err)
+		case renewed:
+			log.Info("renewed a site", "site", s.Bare())
+		}
 	}
+	return nil
+}
+
+func (k *renewer) due(s Site) bool { return s.due(time.Now()) || k.owed[s.Root] && !s.Withdrawn }
+
+// renew signs what is in force again. What that is, the network is asked
+// first: a renewal of what another device has replaced would bring the old
+// version back.
+func (k *renewer) renew(ctx context.Context, s Site) (renewed bool, err error) {
+	if err := k.author.catchUp(ctx, s); err != nil {
+		return false, err
+	}
+	if s, err = k.profile.Site(record.Address(s.Root)); err != nil || !k.due(s) {
+		return false, err
+	}
+	raw, err := k.profile.Renew(ctx, s.Root)
+	if err != nil {
+		return false, err
+	}
+	k.owed[s.Root] = true
+	err = k.publish(ctx, s, raw)
+	if err == nil {
+		delete(k.owed, s.Root)
+	}
+	return err == nil, err
+}
+
+// publish hands a renewal to the node, which may have to fetch first what
+// another device published.
+func (k *renewer) publish(ctx context.Context, s Site, raw []byte) error {
+	_, err := k.node.Publish(ctx, control.PublishRequest{Record: raw})
+	if !errors.Is(err, control.ErrMissing) {
+		return err
+	}
+	if err := k.node.SetPinned(ctx, record.Address(s.Root), true); err != nil {
+		return fmt.Errorf("fetch what another device published: %w", err)
+	}
+	_, err = k.node.Publish(ctx, control.PublishRequest{Record: raw})
+	return err
 }

@@ -159,12 +159,12 @@ func (p *Profile) Due(now time.Time) ([]Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(sites, func(s Site) bool {
-		if s.Withdrawn || len(s.Versions) == 0 {
-			return true
-		}
-		return now.Sub(s.Issued) < s.Expires.Sub(s.Issued)/3
-	}), nil
+	return slices.DeleteFunc(sites, func(s Site) bool { return !s.due(now) }), nil
+}
+
+// due reports whether the site is to be renewed now.
+func (s Site) due(now time.Time) bool {
+	return !s.Withdrawn && len(s.Versions) > 0 && now.Sub(s.Issued) >= s.Expires.Sub(s.Issued)/3
 }
 
 // current returns a site that something was signed or seen of.
