@@ -164,6 +164,7 @@ func (e *Engine) Put(ctx context.Context, data []byte) (wire.Hash, error) {
 	if err != nil {
 		return h, storeError(err)
 	}
+	e.keeper.Watch(h)
 	if _, err := e.dht.Provide(ctx, h, true, dht.MaxTTL); err != nil && e.isOnline() {
 		e.log.Info("announce a block", "hash", h, "err", err)
 	}

@@ -160,7 +160,7 @@ func (k *Keeper) look(root wire.Hash) {
 		return
 	}
 	if len(notes) == 0 {
-		k.abandon(info)
+		k.unvouched(ctx, info)
 		return
 	}
 	v, st := k.judge(ctx, root, notes)
@@ -193,15 +193,19 @@ func (k *Keeper) isDue(root wire.Hash) bool {
 	return ok
 }
 
-// abandon lets go of a root that nothing vouches for: the lease of a pull that
-// a crash cut short, or a block that the user put here by hand.
-func (k *Keeper) abandon(info store.RootInfo) {
-	if info.Class&store.Leased != 0 {
+// unvouched deals with a root that no record vouches for. A block that the
+// user put here by hand is announced; the lease of a pull that a crash cut
+// short is dropped.
+func (k *Keeper) unvouched(ctx context.Context, info store.RootInfo) {
+	if info.Class&(store.Own|store.Pinned) == 0 {
 		k.drop(info.Hash)
 		return
 	}
-	k.forget(info.Hash)
+	k.announce(ctx, Voucher{}, info)
 }
+
+// Watch looks after a root that is in the store already.
+func (k *Keeper) Watch(root wire.Hash) { k.plan(root, time.Now().Add(k.jitter())) }
 
 // forget stops looking after a root.
 func (k *Keeper) forget(root wire.Hash) {

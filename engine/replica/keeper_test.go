@@ -218,7 +218,7 @@ func TestProbeBounded(t *testing.T) {
 	})
 }
 
-// TestPinnedByHand: what nothing vouches for is let alone.
+// TestPinnedByHand: what nothing vouches for is kept and announced.
 func TestPinnedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -227,8 +227,15 @@ func TestPinnedByHand(t *testing.T) {
 		if _, err := n.store.AddRoot(t.Context(), store.Root{Hash: root, Class: store.Pinned, Size: 100, Blocks: []wire.Hash{root}}); err != nil {
 			t.Fatal(err)
 		}
-		n.keeper.Check(root)
+		n.keeper.Watch(root)
 		time.Sleep(10 * day)
+		w.set(func() { delete(w.providers, root) })
+		time.Sleep(10 * time.Hour)
+		w.set(func() {
+			if !w.providers[root][n.peer.ID] {
+				t.Error("not announced again")
+			}
+		})
 		if info, _ := n.store.Root(root); info.Class != store.Pinned {
 			t.Errorf("became %v", info.Class)
 		}

@@ -69,13 +69,15 @@ func (w *world) node(change func(*Config)) *node {
 		ID: identity.NodeID(sha256.Sum256([]byte{byte(i)})), Role: wire.RoleServer | wire.RoleVolunteer,
 		Addrs: []wire.Addr{{IP: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, 0, byte(i), 1}), 9000)}},
 	}
-	w.nodes = append(w.nodes, n)
 	w.mu.Unlock()
 	cfg := Config{Network: n.network(), Store: s, PerPeerBudget: 8 << 20, Report: func(wire.Hash) { w.mu.Lock(); n.news++; w.mu.Unlock() }}
 	if change != nil {
 		change(&cfg)
 	}
 	n.keeper = New(cfg)
+	w.mu.Lock()
+	w.nodes = append(w.nodes, n)
+	w.mu.Unlock()
 	w.t.Cleanup(func() { n.keeper.Close(); s.Close() })
 	return n
 }
