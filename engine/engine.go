@@ -144,7 +144,7 @@ func (e *Engine) openNetwork(ctx context.Context) (err error) {
 	}
 	e.dht, err = dht.New(dht.Config{
 		Network: e.host, Store: dht.Bucket{Store: e.store, Name: "dht"}, Validate: e.validate, Seeds: e.seeds,
-		Server: func() bool { return port != 0 }, AllowPrivate: !e.cfg.Public, Log: e.log,
+		Remote: e.host.Remote, Server: func() bool { return port != 0 }, AllowPrivate: !e.cfg.Public, Log: e.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the DHT: %w", err)

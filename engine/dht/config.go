@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
+	"altnet/engine/identity"
 	"altnet/engine/wire"
 )
 
@@ -34,6 +36,10 @@ type Config struct {
 	// Server says whether we are reachable, hence store for others; default
 	// always.
 	Server func() bool
+	// Remote returns where a peer in session really is, as the connection
+	// shows it. A peer that is in the public internet stands in the table only
+	// under a record that names that IP group. nil: records are believed.
+	Remote func(identity.NodeID) (netip.AddrPort, bool)
 	// AllowPrivate accepts loopback and private addresses from peers that are
 	// at such an address themselves. Leave it off in the public internet.
 	AllowPrivate bool

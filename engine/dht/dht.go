@@ -143,7 +143,7 @@ func (d *DHT) Seen(p wire.Peer) { d.seen(p, d.cfg.AllowPrivate && isPrivate(p)) 
 
 func (d *DHT) seen(p wire.Peer, private bool) {
 	p.Addrs = usable(p.Addrs, private)
-	if len(p.Raw) == 0 || len(p.Addrs) == 0 {
+	if len(p.Raw) == 0 || len(p.Addrs) == 0 || !d.placed(p) {
 		return
 	}
 	d.mu.Lock()
@@ -153,6 +153,20 @@ func (d *DHT) seen(p wire.Peer, private bool) {
 		return
 	}
 	d.considerLocked(p, time.Now())
+}
+
+// placed reports whether p is where its record says, as far as a connection
+// shows it. An answer alone does not: it may come by a session that p opened,
+// from one address, under as many records as it likes, of any address.
+func (d *DHT) placed(p wire.Peer) bool {
+	if d.cfg.Remote == nil {
+		return true
+	}
+	at, ok := d.cfg.Remote(p.ID)
+	if !ok {
+		return false
+	}
+	return !wire.IsPublic(at.Addr()) || slices.Contains(groupsOf(p), wire.GroupOf(at))
 }
 
 // considerLocked queues p to be asked back if the table would take it.
@@ -212,11 +226,11 @@ func (d *DHT) clearSuspectsLocked(now time.Time) {
 
 // answered notes that p answered a request of ours.
 func (d *DHT) answered(p wire.Peer) {
-	now := time.Now()
+	now, placed := time.Now(), d.placed(p)
 	d.mu.Lock()
 	d.lastAnswer = now
 	d.clearSuspectsLocked(now)
-	added := p.Role&wire.RoleServer != 0 && p.Valid(now) == nil && d.table.Add(p, now)
+	added := placed && p.Role&wire.RoleServer != 0 && p.Valid(now) == nil && d.table.Add(p, now)
 	if added {
 		d.changed = true
 		d.neighbours.reset()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,6 +144,71 @@ func TestNodeEclipse(t *testing.T) {
 		}
 		if bad > 2*groupPerTable || good != 10 {
 			t.Errorf("%d of the attacker's and %d honest peers in the table, want at most %d and 10", bad, good, 2*groupPerTable)
+		}
+	})
+}
+
+// TestTableIsOfConnections: anybody can sign any address into a record, and a
+// question back may be answered by the session that the peer opened itself. So
+// only who is seen where its record says stands in the table.
+func TestTableIsOfConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNet()
+		defer n.closeAll()
+		var mu sync.Mutex
+		mine := map[identity.NodeID]bool{}
+		victim := n.join(t, func(_ *testNode, cfg *Config) {
+			cfg.Remote = func(id identity.NodeID) (netip.AddrPort, bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				if mine[id] {
+					return netip.MustParseAddrPort("99.9.0.1:4711"), true
+				}
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				if n.nodes[id] == nil {
+					return netip.AddrPort{}, false
+				}
+				return n.nodes[id].addrs[0].IP, true
+			}
+		})
+		n.grow(t, 10, nil)
+		own := wire.AddrOf(netip.MustParseAddrPort("99.9.0.1:9000"))
+		var bad []*testNode
+		for i := range 60 {
+			node := n.add(t, func(node *testNode, _ *Config) {
+				ip := netip.AddrFrom4([4]byte{77, 7, byte(i), 1})
+				node.addrs = []wire.Addr{wire.AddrOf(netip.AddrPortFrom(ip, 9000))}
+				if i%2 == 0 { // first a true record, then one without
+					node.addrs = []wire.Addr{own}
+				}
+				mu.Lock()
+				mine[node.id] = true
+				mu.Unlock()
+			})
+			node.Bootstrap(t.Context(), []wire.Peer{victim.Self()})
+			bad = append(bad, node)
+		}
+		time.Sleep(time.Hour)
+		for i, node := range bad {
+			moved := []wire.Addr{wire.AddrOf(netip.AddrPortFrom(netip.AddrFrom4([4]byte{66, 6, byte(i), 1}), 9000))}
+			later := testPeer(node.id, moved, millis(time.Now()), time.Now().Add(day))
+			victim.Handle(t.Context(), later, wire.FindNode{})
+			victim.consider([]wire.Peer{later})
+		}
+		time.Sleep(time.Hour)
+		count, good := 0, 0
+		for _, e := range victim.Table() {
+			if !mine[e.Peer.ID] {
+				good++
+				continue
+			}
+			if count++; e.Peer.Addrs[0] != own {
+				t.Errorf("in the table at %v", e.Peer.Addrs)
+			}
+		}
+		if count > groupPerTable || good != 10 {
+			t.Errorf("%d of one address and %d honest peers in the table, want at most %d and 10", count, good, groupPerTable)
 		}
 	})
 }

@@ -170,11 +170,11 @@ func (d *DHT) consider(peers []wire.Peer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range peers {
-		if _, ok := d.table.Has(p.ID); ok {
+		if _, ok := d.table.Has(p.ID); !ok {
+			d.considerLocked(p, now)
+		} else if d.cfg.Remote == nil || d.table.stays(p) { // a move shows in its own session
 			d.table.Update(p)
-			continue
 		}
-		d.considerLocked(p, now)
 	}
 }
 

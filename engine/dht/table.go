@@ -88,6 +88,13 @@ func (t *Table) Update(p wire.Peer) {
 	}
 }
 
+// stays reports whether p's record leaves it in the IP groups it stands in.
+func (t *Table) stays(p wire.Peer) bool {
+	b := t.bucket(p.ID)
+	i := b.find(p.ID)
+	return i >= 0 && slices.Equal(b.entries[i].groups, groupsOf(p))
+}
+
 // Has reports whether the table holds id, and its record's sequence.
 func (t *Table) Has(id identity.NodeID) (seq uint64, ok bool) {
 	b := t.bucket(id)
