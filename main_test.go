@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"altnet/engine"
 	"altnet/engine/control"
 	"altnet/engine/control/controltest"
+	"altnet/engine/publisher"
 	"altnet/platform/ipc"
 )
 
@@ -87,24 +90,52 @@ func socketCaller(ts *testscript.TestScript) control.Caller {
 // TestConformance holds the client to Control's promises over the real socket.
 func TestConformance(t *testing.T) {
 	controltest.RunSuite(t, func(t *testing.T) (control.Control, controltest.Author) {
-		dir := t.TempDir()
-		l, err := ipc.Listen(dir)
+		return overSocket(t, controltest.NewFake()), &controltest.FakeAuthor{}
+	})
+}
+
+// TestNodeConformance is TestConformance with a real node behind the socket.
+func TestNodeConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("claims a dozen names")
+	}
+	profile, err := publisher.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	author := controltest.NewAuthor(profile)
+	controltest.RunSuite(t, func(t *testing.T) (control.Control, controltest.Author) {
+		node, err := engine.Open(t.Context(), engine.Config{
+			Data: t.TempDir(), Version: "test", Listen: []string{"127.0.0.1:0"}, PublishFor: 50 * time.Millisecond, NoSync: true,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		var done sync.WaitGroup
-		done.Go(func() {
-			if err := control.Serve(ctx, l, controltest.NewFake(), control.ServerConfig{Identify: caller}); err != nil {
-				t.Error(err)
-			}
-		})
-		c := control.NewClient(func(ctx context.Context) (net.Conn, error) { return ipc.Dial(ctx, dir) })
-		t.Cleanup(func() {
-			c.Close()
-			cancel()
-			done.Wait()
-		})
-		return c, &controltest.FakeAuthor{}
+		t.Cleanup(func() { node.Close() })
+		return overSocket(t, node), author
 	})
+}
+
+// overSocket serves a node on a socket of its own and returns a client of it.
+func overSocket(t *testing.T, node control.Control) *control.Client {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := ipc.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := control.Serve(ctx, l, node, control.ServerConfig{Identify: caller}); err != nil {
+			t.Error(err)
+		}
+	})
+	c := control.NewClient(func(ctx context.Context) (net.Conn, error) { return ipc.Dial(ctx, dir) })
+	t.Cleanup(func() {
+		c.Close()
+		cancel()
+		done.Wait()
+	})
+	return c
 }

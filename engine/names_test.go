@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"altnet/engine/control"
+	"altnet/engine/control/controltest"
 	"altnet/engine/gateway"
 	"altnet/engine/identity"
 	"altnet/engine/peer"
@@ -90,13 +91,13 @@ func put(t *testing.T, e *Engine, dir string) (root wire.Hash, size uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := &keptBlocks{}
+	kept := &controltest.Kept{}
 	built, err := site.Build(t.Context(), plan, kept, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = e.PutBlocks(t.Context(), func(yield func(wire.Hash, []byte) bool) {
-		for _, b := range kept.blocks {
+		for _, b := range kept.Blocks {
 			if !yield(b.Hash, b.Data) {
 				return
 			}
