@@ -16,6 +16,9 @@ const (
 	// the time doubles with every failure between them.
 	firstBackoff = 2 * time.Second
 	lastBackoff  = 2 * time.Minute
+	// eagerBackoff is the most for a stream: somebody wants what this very peer
+	// has, where a request of the DHT may as well go to the next one.
+	eagerBackoff = 3 * time.Second
 )
 
 // dialled is what is known about one address.
@@ -23,6 +26,7 @@ type dialled struct {
 	good  time.Time // last success
 	fails int       // since then
 	until time.Time // not dialled before
+	last  time.Time // last failure
 }
 
 // dialMemory remembers which addresses answer, so that dead ones cost nobody's
@@ -52,6 +56,7 @@ func (m *dialMemory) failed(a netip.AddrPort, now time.Time) {
 	d, _ := m.known.Get(a)
 	d.until = now.Add(min(lastBackoff, firstBackoff<<min(d.fails, 16)))
 	d.fails++
+	d.last = now
 	m.known.Add(a, d)
 }
 
@@ -73,15 +78,16 @@ func (m *dialMemory) forget() {
 
 // promising returns the addresses worth dialling now, the most promising
 // first: where a dial last succeeded, then the untried in the order given,
-// then those that failed. If all rest after failures, wait is how long.
-func (m *dialMemory) promising(addrs []netip.AddrPort, now time.Time) (try []netip.AddrPort, wait time.Duration) {
+// then those that failed. A failed one rests for at most most; if all rest,
+// wait is how long.
+func (m *dialMemory) promising(addrs []netip.AddrPort, now time.Time, most time.Duration) (try []netip.AddrPort, wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wait = lastBackoff
 	state := make(map[netip.AddrPort]dialled, len(addrs))
 	for _, a := range addrs {
 		d, _ := m.known.Peek(a)
-		if rest := d.until.Sub(now); d.fails > 0 && rest > 0 {
+		if rest := min(d.until.Sub(now), d.last.Add(most).Sub(now)); d.fails > 0 && rest > 0 {
 			wait = min(wait, rest)
 			continue
 		}

@@ -37,9 +37,9 @@ func (f *flight) finishLocked(s *session, err error) {
 }
 
 // session returns a session with a peer: one that is there (used is true), or
-// a new one.
-func (h *Host) session(ctx context.Context, to wire.Peer) (s *session, used bool, err error) {
-	s, f, err := h.find(to)
+// a new one. Addresses that failed rest for at most most.
+func (h *Host) session(ctx context.Context, to wire.Peer, most time.Duration) (s *session, used bool, err error) {
+	s, f, err := h.find(to, most)
 	if s != nil || err != nil {
 		return s, true, err
 	}
@@ -58,7 +58,7 @@ func (h *Host) session(ctx context.Context, to wire.Peer) (s *session, used bool
 }
 
 // find returns a session that can be used, or else the flight to wait for.
-func (h *Host) find(to wire.Peer) (*session, *flight, error) {
+func (h *Host) find(to wire.Peer, most time.Duration) (*session, *flight, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.refusalLocked(); err != nil {
@@ -72,7 +72,7 @@ func (h *Host) find(to wire.Peer) (*session, *flight, error) {
 	}
 	f := h.flights[to.ID]
 	if f == nil {
-		f = h.flyLocked(to)
+		f = h.flyLocked(to, most)
 	}
 	return nil, f, nil
 }
@@ -101,13 +101,13 @@ func (h *Host) lastResort(id identity.NodeID) *session {
 }
 
 // flyLocked starts dialling a peer.
-func (h *Host) flyLocked(to wire.Peer) *flight {
+func (h *Host) flyLocked(to wire.Peer, most time.Duration) *flight {
 	ctx, cancel := context.WithCancel(h.ctx)
 	f := &flight{cancel: cancel, done: make(chan struct{})}
 	h.flights[to.ID] = f
 	h.wg.Go(func() {
 		defer cancel()
-		s, err := h.dialPeer(ctx, to)
+		s, err := h.dialPeer(ctx, to, most)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.flights, to.ID)
@@ -117,8 +117,8 @@ func (h *Host) flyLocked(to wire.Peer) *flight {
 }
 
 // dialPeer dials a peer at its addresses.
-func (h *Host) dialPeer(ctx context.Context, to wire.Peer) (*session, error) {
-	addrs, err := h.candidates(to.Addrs)
+func (h *Host) dialPeer(ctx context.Context, to wire.Peer, most time.Duration) (*session, error) {
+	addrs, err := h.candidates(to.Addrs, most)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (h *Host) dialPeer(ctx context.Context, to wire.Peer) (*session, error) {
 }
 
 // candidates returns the addresses to dial, the most promising first.
-func (h *Host) candidates(addrs []wire.Addr) ([]netip.AddrPort, error) {
+func (h *Host) candidates(addrs []wire.Addr, most time.Duration) ([]netip.AddrPort, error) {
 	var direct []netip.AddrPort
 	relayed := 0
 	for _, a := range addrs[:min(len(addrs), wire.MaxAddrs)] {
@@ -143,7 +143,7 @@ func (h *Host) candidates(addrs []wire.Addr) ([]netip.AddrPort, error) {
 	if len(direct) == 0 {
 		return nil, fmt.Errorf("it has no address to dial: %w", ErrUnreachable)
 	}
-	try, wait := h.memory.promising(direct, time.Now())
+	try, wait := h.memory.promising(direct, time.Now(), most)
 	if len(try) == 0 {
 		return nil, fmt.Errorf("it did not answer before, next try in %v: %w", wait.Round(time.Second), ErrUnreachable)
 	}

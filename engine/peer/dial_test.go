@@ -23,22 +23,28 @@ func TestPromisingAddresses(t *testing.T) {
 	m.failed(addr(1), now)
 	m.succeeded(addr(3), now)
 	all := []netip.AddrPort{addr(1), addr(2), addr(3)}
-	try, wait := m.promising(all, now)
+	try, wait := m.promising(all, now, lastBackoff)
 	if !slices.Equal(try, []netip.AddrPort{addr(3), addr(2)}) || wait != 0 {
 		t.Errorf("while one rests: %v, %v", try, wait)
 	}
-	try, _ = m.promising(all, now.Add(firstBackoff))
+	try, _ = m.promising(all, now.Add(firstBackoff), lastBackoff)
 	if !slices.Equal(try, []netip.AddrPort{addr(3), addr(2), addr(1)}) {
 		t.Errorf("when it has rested: %v", try)
 	}
 	for range 100 {
 		m.failed(addr(1), now)
 	}
-	if try, wait = m.promising(all[:1], now); len(try) != 0 || wait != lastBackoff {
+	if try, wait = m.promising(all[:1], now, lastBackoff); len(try) != 0 || wait != lastBackoff {
 		t.Errorf("after many failures: %v, %v", try, wait)
 	}
+	if try, wait = m.promising(all[:1], now.Add(time.Second), eagerBackoff); len(try) != 0 || wait != eagerBackoff-time.Second {
+		t.Errorf("a stream, a moment after a failure: %v, %v", try, wait)
+	}
+	if try, _ = m.promising(all[:1], now.Add(eagerBackoff), eagerBackoff); len(try) != 1 {
+		t.Error("a stream is kept waiting for a peer that failed long ago")
+	}
 	m.forgive(addr(1))
-	if try, _ = m.promising(all[:1], now); len(try) != 1 {
+	if try, _ = m.promising(all[:1], now, lastBackoff); len(try) != 1 {
 		t.Error("forgiven and still resting")
 	}
 	for i := range 3 * maxRemembered {
@@ -145,7 +151,7 @@ func TestCandidates(t *testing.T) {
 		{open, slices.Repeat(addrs("10.0.0.1:1"), 1000), wire.MaxAddrs},
 		{open, nil, 0},
 	} {
-		got, err := c.host.candidates(c.addrs)
+		got, err := c.host.candidates(c.addrs, lastBackoff)
 		if len(got) != c.want || (err == nil) != (c.want > 0) || err != nil && !errors.Is(err, ErrUnreachable) {
 			t.Errorf("%v: %v, %v; want %d", c.addrs, got, err, c.want)
 		}

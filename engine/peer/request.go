@@ -74,7 +74,7 @@ func (h *Host) Request(ctx context.Context, to wire.Peer, m wire.Message) (wire.
 // taken, so a new one deserves a try. Requests can be repeated without harm.
 func (h *Host) tryRequest(ctx context.Context, to wire.Peer, m wire.Message) (reply wire.Message, again bool, err error) {
 	start := time.Now()
-	st, used, err := h.open(ctx, to, m)
+	st, used, err := h.open(ctx, to, m, lastBackoff)
 	if err != nil {
 		return nil, used && errors.Is(err, ErrSessionLost), err
 	}
@@ -98,9 +98,9 @@ func (h *Host) tryRequest(ctx context.Context, to wire.Peer, m wire.Message) (re
 // Open starts an exchange with a peer by m. The stream ends with ctx; whoever
 // opens it must close it.
 func (h *Host) Open(ctx context.Context, to wire.Peer, m wire.Message) (*Stream, error) {
-	st, used, err := h.open(ctx, to, m)
+	st, used, err := h.open(ctx, to, m, eagerBackoff)
 	if err != nil && used && errors.Is(err, ErrSessionLost) && ctx.Err() == nil {
-		st, _, err = h.open(ctx, to, m)
+		st, _, err = h.open(ctx, to, m, eagerBackoff)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %v with %s: %w", m.Type(), to.ID.Short(), err)
@@ -110,8 +110,8 @@ func (h *Host) Open(ctx context.Context, to wire.Peer, m wire.Message) (*Stream,
 
 // open takes a session, opens a stream and writes the first message. used says
 // that the session was there before.
-func (h *Host) open(ctx context.Context, to wire.Peer, m wire.Message) (st *Stream, used bool, err error) {
-	s, used, err := h.session(ctx, to)
+func (h *Host) open(ctx context.Context, to wire.Peer, m wire.Message, most time.Duration) (st *Stream, used bool, err error) {
+	s, used, err := h.session(ctx, to, most)
 	if err != nil {
 		return nil, used, err
 	}
