@@ -56,8 +56,8 @@ vuln: need-certs
 	then echo "govulncheck: the list of vulnerabilities cannot be had here"; \
 	else cat dist/vuln.txt; exit $$code; fi
 
-# Each figure stands beside its ceiling, measured in the same run. ROUNDS runs
-# of a quarter of an hour or so; the table holds their medians.
+# Each figure stands beside its ceiling, measured in the same run: ROUNDS of a
+# few minutes, whose medians the table holds, and an idle node watched for IDLE.
 ROUNDS ?= 3
 IDLE   ?= 3m
 bench: need-certs

@@ -55,7 +55,7 @@ func rows() []row {
 		{"the same at 5,000 a second, p99", "engine/dns BenchmarkPaced/product", "engine/dns BenchmarkPaced/ceiling", "p99-ms", 0, 1},
 		{"DNS forward, cached", "engine/dns BenchmarkForwardCached/product", "engine/dns BenchmarkForwardCached/ceiling", "queries/s", 0, 57_200},
 		{"DHT get among 300 nodes", "engine/dht TestGetCost", "", "rpcs", 0, 8},
-		{"look-up, half dead, RTT 100 ms: found (%)", "engine/dht TestLookupSimulation", "", "success", 0, 99.9},
+		{"look-up among 100,000 nodes, half dead, RTT 100 ms: found (%)", "engine/dht TestLookupSimulation", "", "success", 0, 99.9},
 		{"the same, p50", "engine/dht TestLookupSimulation", "", "p50-ms", 0, 335},
 		{"the same, p90", "engine/dht TestLookupSimulation", "", "p90-ms", 0, 595},
 		{"the same, p99", "engine/dht TestLookupSimulation", "", "p99-ms", 0, 860},
@@ -153,7 +153,7 @@ func show(v float64, unit string) string {
 	case "idle-KiB/node", "KiB/node":
 		return fmt.Sprintf("%.0f KiB", v)
 	case "p50-ms", "p90-ms", "p99-ms", "address-ms", "name-ms", "update-ms", "cold-ms":
-		return fmt.Sprintf("%.3g ms", v)
+		return fmt.Sprintf("%.4g ms", v)
 	case "MB", "MiB":
 		return fmt.Sprintf("%.3g %s", v, unit)
 	}
