@@ -105,13 +105,26 @@ func (e *Engine) announceOwn(r *record.Record) *announcement {
 		}
 	})
 	if !r.Tombstone() {
-		e.spawn(func() {
-			if _, err := e.dht.Provide(e.ctx, r.Content, true, dht.MaxTTL); err != nil {
-				e.log.Info("announce a holder", "root", r.Content, "err", err)
-			}
-		})
+		e.spawn(func() { e.provideOwn(r) })
 	}
 	return a
+}
+
+// provideOwn says that one of this node's sites is here, and notes it in the
+// book once somebody knows.
+func (e *Engine) provideOwn(r *record.Record) {
+	if _, err := e.dht.Provide(e.ctx, r.Content, true, dht.MaxTTL); err != nil {
+		e.log.Info("announce a holder", "root", r.Content, "err", err)
+		return
+	}
+	_, err := e.sites.change(e.ctx, r.Root, func(en *entry, _ bool) error {
+		now, err := en.parsed()
+		en.Provided = err == nil && now.Content == r.Content
+		return nil
+	})
+	if err != nil {
+		e.log.Warn("note an announcement", "name", e.nameOf(r), "err", err)
+	}
 }
 
 // noteAnnounced writes down who stored a record, unless a newer one has taken
@@ -230,8 +243,10 @@ func (e *Engine) announceDue() (owed bool) {
 		}
 		if time.Since(en.Announced) >= announceEvery {
 			e.announceOwn(&r).wait()
+		} else if !en.Provided && !r.Tombstone() {
+			e.provideOwn(&r)
 		}
-		if en.owed() && !r.Tombstone() {
+		if !en.Placed && !r.Tombstone() {
 			e.keeper.Check(r.Content)
 		}
 		if en, known, err := e.sites.get(en.Owner); err == nil && known && en.owed() {

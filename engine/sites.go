@@ -33,12 +33,14 @@ type entry struct {
 	Records   int                `json:"records"`   // peers that stored the record, last time
 	Announced time.Time          `json:"announced"` // this record, last time
 	Placed    bool               `json:"placed"`    // some peer confirmed a copy of this content
+	Provided  bool               `json:"provided"`  // peers know that this content is here
 }
 
 // replace puts a newer record in force, which nobody has yet.
 func (e *entry) replace(r *record.Record) {
 	old, err := e.parsed()
-	e.Placed = e.Placed && err == nil && old.Content == r.Content
+	same := err == nil && old.Content == r.Content
+	e.Placed, e.Provided = e.Placed && same, e.Provided && same
 	e.Owner, e.Record, e.Records, e.Announced = r.Root, r.Raw, 0, time.Time{}
 }
 
@@ -46,7 +48,7 @@ func (e *entry) replace(r *record.Record) {
 // known.
 func (e *entry) owed() bool {
 	r, err := e.parsed()
-	return err == nil && !r.Expired(time.Now()) && (e.Announced.IsZero() || !e.Placed && !r.Tombstone())
+	return err == nil && !r.Expired(time.Now()) && (e.Announced.IsZero() || !r.Tombstone() && !(e.Placed && e.Provided))
 }
 
 // version is one published state.
