@@ -69,7 +69,7 @@ func (o *openSites) forget() {
 func (e *Engine) gatewayConfig() gateway.Config {
 	cfg := gateway.Config{
 		Suffix: e.cfg.TLD, Resolve: e.browse, Local: e.local, Accept: e.acceptOwner, Section: e.section,
-		CA: e.doors.ca, Log: e.log,
+		CA: e.doors.ca, Secret: e.key.Sign("altnet gateway marks v1", nil), Log: e.log,
 	}
 	return cfg
 }

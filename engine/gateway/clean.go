@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -27,9 +28,13 @@ const (
 	clearAll = `"cache", "cookies", "storage"`
 )
 
-func ownerMark(owner string) string {
-	sum := sha256.Sum256([]byte(owner))
-	return hex.EncodeToString(sum[:8])
+// ownerMark is what a browser shows that was cleared for owner. It is a secret
+// of this node: the former owner's pages could set a cookie that they can
+// compute, before they lose the name.
+func (g *Gateway) ownerMark(name, owner string) string {
+	m := hmac.New(sha256.New, g.marks[:])
+	m.Write([]byte("owner mark\x00" + name + "\x00" + owner))
+	return hex.EncodeToString(m.Sum(nil)[:16])
 }
 
 // needsCleaning reports whether the browser may hold a former owner's data.
@@ -37,7 +42,7 @@ func (g *Gateway) needsCleaning(r *request, s Site) bool {
 	if !s.OwnerChanged || !isBrowser(r.Request) {
 		return false
 	}
-	mark := ownerMark(s.Owner)
+	mark := g.ownerMark(s.Name, s.Owner)
 	for _, c := range r.CookiesNamed(cleanCookie) {
 		if c.Value == mark {
 			g.wiped.Remove(wipeKey(r))
@@ -53,7 +58,7 @@ func (g *Gateway) needsCleaning(r *request, s Site) bool {
 }
 
 // wipeKey is one page in one kind of browser.
-func wipeKey(r *request) string { return r.Host + "\x00" + r.URL.Path + "\x00" + r.UserAgent() }
+func wipeKey(r *request) string { return shortKey(r.Host, r.URL.Path, r.UserAgent()) }
 
 // clean shows the page that clears what the browser holds.
 func (g *Gateway) clean(w http.ResponseWriter, r *request, s Site) {
@@ -61,7 +66,7 @@ func (g *Gateway) clean(w http.ResponseWriter, r *request, s Site) {
 	v := view{
 		Name: r.name, Title: g.pages.say(t, "cleaning.title", r.name), Lead: g.pages.say(t, "cleaning.lead", r.name),
 		State: g.pages.say(t, "cleaning.continue", r.name), Script: assets.Script("cleaning"),
-		OpenLink: g.withToken(r, tokenClean, cleanCookie, ownerMark(s.Owner)),
+		OpenLink: g.withToken(r, tokenClean, cleanCookie, g.ownerMark(s.Name, s.Owner)),
 	}
 	w.Header().Set("Clear-Site-Data", clearAll)
 	if err := g.pages.show(w, r.Request, http.StatusOK, "cleaning", v); err != nil {
@@ -72,7 +77,7 @@ func (g *Gateway) clean(w http.ResponseWriter, r *request, s Site) {
 // markClean notes in the browser that it was cleared. A header that clears in
 // the same answer would take this cookie along, so it comes by the next one.
 func (g *Gateway) markClean(w http.ResponseWriter, r *request, mark string) {
-	if raw, err := hex.DecodeString(mark); err != nil || len(raw) != 8 {
+	if raw, err := hex.DecodeString(mark); err != nil || len(raw) != 16 {
 		return
 	}
 	g.wiped.Add(wipeKey(r), time.Now())

@@ -22,8 +22,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -71,6 +73,10 @@ type Config struct {
 	// redirected to https at TLSPort (443 where 0). Nil: never.
 	Trusted func() bool
 	TLSPort uint16
+	// Secret is a secret of this node that outlives a restart, for the marks of
+	// browsers that were cleared of a former owner's data. Default: one of this
+	// run, after which they are cleared again.
+	Secret []byte
 	// Origin is where the gateway's own pages are, "http://127.0.0.1:8080".
 	// Default: the first address that Serve was given.
 	Origin string
@@ -163,6 +169,7 @@ type Gateway struct {
 	log     *slog.Logger
 	pages   *pages
 	tokens  tokens
+	marks   [32]byte // key of the marks of clean.go
 	waits   *waits
 	known   *lru.Cache[string, struct{}]  // names the reader opened in this run
 	wiped   *lru.Cache[string, time.Time] // pages about to be shown after clearing, see clean.go
@@ -200,6 +207,7 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("open the gateway: %w", err)
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, pages: shown, tokens: tokens{secret: secret}, waits: newWaits(), origin: cfg.Origin}
+	g.marks = sha256.Sum256(append([]byte("marks\x00"), cmp.Or(string(cfg.Secret), string(secret[:]))...))
 	known, err1 := lru.New[string, struct{}](maxKnown)
 	wiped, err2 := lru.New[string, time.Time](maxKnown)
 	quick, err3 := lru.New[string, time.Time](maxKnown)
@@ -300,8 +308,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.route(w, r, r.Method == http.MethodConnect || r.URL.IsAbs())
 }
 
+// bodyTimeout is how long the body of a request may take.
+const bodyTimeout = 15 * time.Second
+
+// boundBody keeps a client that announces a body and sends none from holding a
+// connection for ever: the server would wait for it before it answers. No site
+// takes bodies, so that such a connection is not worth keeping.
+func boundBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not in tests without a connection
+}
+
 // route picks the site by the host. proxied: by way of the proxy.
 func (g *Gateway) route(w http.ResponseWriter, r *http.Request, proxied bool) {
+	boundBody(w, r)
 	at := locate(r.Host, g.cfg.Suffix, localAddr(r))
 	req := &request{Request: r, place: at, proxied: proxied}
 	switch {

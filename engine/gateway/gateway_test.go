@@ -697,6 +697,31 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
+// A CONNECT with a body means one thing to whoever counts the body and another
+// to whoever takes it for the tunnel's first bytes. A body that never comes
+// holds up nobody.
+func TestBodies(t *testing.T) {
+	_, addr := startGateway(t, troubles())
+	for head, want := range map[string]int{
+		"CONNECT fine.alt:80 HTTP/1.1\r\nContent-Length: 200": 403, "CONNECT fine.alt:80 HTTP/1.1\r\nTransfer-Encoding: chunked": 403,
+		"GET / HTTP/1.1\r\nContent-Length: 200": 200, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked": 405,
+	} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%s\r\nHost: fine.alt:80\r\n\r\nGET / HTTP/1.1\r\nHost: fine.alt\r\n\r\n", head)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != want {
+			t.Errorf("%s: %v %v", head, resp, err)
+		}
+	}
+}
+
 func dialTunnel(t *testing.T, addr, target string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -65,7 +67,7 @@ func TestOpen(t *testing.T) {
 func changed(t *testing.T) (g *Gateway, accepted *[]string) {
 	accepted = new([]string)
 	g, _ = one(t, nil, func(c *Config) {
-		c.Origin = home
+		c.Origin, c.Secret = home, []byte("of this node")
 		c.Resolve = func(_ context.Context, name string) (Site, error) {
 			if len(*accepted) == 0 {
 				return Site{}, &Problem{Kind: OwnerChanged, Owner: keyNew, Pinned: keyOld}
@@ -197,12 +199,44 @@ func TestFormerOwnersDataIsClearedFirst(t *testing.T) {
 	if w := get(g, "http://pg.alt/sw.js", append(marked, "Service-Worker: script")...); w.Body.String() != "new worker" {
 		t.Errorf("the new worker: %s", w.Body)
 	}
-	forged := append(asPage[:len(asPage):len(asPage)], "Cookie: "+cleanCookie+"="+ownerMark(keyOld))
-	if w := get(g, "http://pg.alt/", forged...); w.Header().Get("Clear-Site-Data") == "" {
-		t.Error("the former owner's mark passes")
+	// The former owner's pages set what cookies they can compute, while they can.
+	for _, mark := range []string{g.ownerMark("pg.alt", keyOld), g.ownerMark("other.alt", keyNew), publicMark(keyNew, 8), publicMark(keyNew, 16)} {
+		forged := append(asPage[:len(asPage):len(asPage)], "Cookie: "+cleanCookie+"="+mark)
+		if w := get(g, "http://pg.alt/", forged...); w.Header().Get("Clear-Site-Data") == "" {
+			t.Errorf("the mark %s passes", mark)
+		}
+	}
+	again, err := New(g.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if w := get(again, "http://pg.alt/", marked...); w.Body.String() != "new site" {
+		t.Errorf("after a restart: %s", w.Body)
 	}
 	if w := get(g, "http://pg.alt/"); w.Body.String() != "new site" {
 		t.Errorf("a program got %s", w.Body)
+	}
+}
+
+// publicMark is a mark made of nothing but the owner's key.
+func publicMark(owner string, n int) string {
+	sum := sha256.Sum256([]byte(owner))
+	return hex.EncodeToString(sum[:n])
+}
+
+// A page chooses its paths, and opens as many as it likes: what is remembered
+// of each must be small.
+func TestPathsAreNotRemembered(t *testing.T) {
+	long := strings.Repeat("a/", 20_000)
+	r := &request{Request: httptest.NewRequest("GET", "http://pg.alt/"+long, nil)}
+	for _, key := range []string{waitKey(r), wipeKey(r)} {
+		if len(key) > 64 {
+			t.Errorf("a key of %d bytes", len(key))
+		}
+	}
+	if waitKey(r) == waitKey(&request{Request: httptest.NewRequest("GET", "http://pg.alt/"+long+"b", nil)}) {
+		t.Error("two paths, one key")
 	}
 }
 

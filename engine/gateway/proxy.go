@@ -21,7 +21,9 @@ const (
 // connect opens a tunnel to a site, which ends here: in TLS with a certificate
 // for the name, or in plain http, as the first byte says.
 func (g *Gateway) connect(w http.ResponseWriter, r *request) {
-	if r.place.bad || r.port != "443" && r.port != "80" {
+	// What comes with a CONNECT is the tunnel's; one that says it has a body is
+	// understood otherwise by whoever stands in between.
+	if r.place.bad || r.port != "443" && r.port != "80" || r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
 		g.fail(w, r, &Problem{Kind: kindProxy, Name: r.name})
 		return
 	}

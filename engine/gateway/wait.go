@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -123,7 +125,14 @@ func (ws *waits) prefersCopy(name string, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
-func waitKey(r *request) string { return r.name + "\x00" + r.URL.Path }
+func waitKey(r *request) string { return shortKey(r.name, r.URL.Path) }
+
+// shortKey is one key of several texts. Pages choose their paths, which may be
+// as long as a request's head: a map of thousands must not hold them.
+func shortKey(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return string(sum[:])
+}
 
 // await looks a page up for as long as a reader looks at nothing, then leaves
 // the look-up running and reports waiting.
