@@ -84,10 +84,12 @@ type server struct {
 	control Control
 	log     *slog.Logger
 	mux     *http.ServeMux
+	// strangers holds a place for each request of who is no operator.
+	strangers chan struct{}
 }
 
 func newServer(c Control, cfg ServerConfig) *server {
-	s := &server{control: c, log: cfg.Log, mux: http.NewServeMux()}
+	s := &server{control: c, log: cfg.Log, mux: http.NewServeMux(), strangers: make(chan struct{}, maxStrangers)}
 	handle(s, "peers", func(ctx context.Context, _ nothing) ([]Peer, error) { return c.Peers(ctx) })
 	handle(s, "online", func(ctx context.Context, in onlineIn) (nothing, error) { return nothing{}, c.SetOnline(ctx, in.Online) })
 	handle(s, "publish", func(ctx context.Context, in PublishRequest) (Receipt, error) { return c.Publish(ctx, in) })
@@ -120,6 +122,7 @@ func newServer(c Control, cfg ServerConfig) *server {
 // itself by Host, Origin or Referer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Host != host || r.Method != http.MethodPost || r.Header.Get("Origin") != "" || r.Header.Get("Referer") != "" {
+		_ = drain(w, r) // whatever it is
 		http.Error(w, "this is AltNet's control socket, not a web server", http.StatusForbidden)
 		return
 	}
@@ -131,6 +134,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	caller, err := who()
 	if err != nil {
 		s.log.Warn("could not identify a caller", "err", err)
+		_ = drain(w, r)
 		fail(w, fmt.Errorf("find out who is calling: %w", ErrDenied))
 		return
 	}
@@ -140,14 +144,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // open registers a method for everybody; what strangers see is the method's
 // own business.
 func (s *server) open(method string, f func(http.ResponseWriter, *http.Request)) {
-	s.mux.HandleFunc(prefix+method, f)
+	s.mux.HandleFunc(prefix+method, s.bounded(f))
 }
 
 // operators registers a method for operators.
 func (s *server) operators(method string, f func(http.ResponseWriter, *http.Request)) {
 	s.open(method, func(w http.ResponseWriter, r *http.Request) {
 		if !CallerFrom(r.Context()).Operator {
-			fail(w, fmt.Errorf("%s: you are not an operator of this node: %w", method, ErrDenied))
+			fail(w, fmt.Errorf("%s: only the user who runs this node, or an administrator, may: %w", method, ErrDenied))
 			return
 		}
 		f(w, r)
