@@ -103,7 +103,7 @@ func TestGateBoundsWork(t *testing.T) {
 	if err := g.Admit(claim(1), "10.0.1.0/24", testNow); err != nil {
 		t.Errorf("a proven claim is refused: %v", err)
 	}
-	if err := g.Admit(claim(2), AnyGroup, testNow); !errors.Is(err, ErrBusy) {
+	if err := g.Admit(claim(2), "10.0.2.0/24", testNow); !errors.Is(err, ErrBusy) {
 		t.Errorf("beyond the common budget: %v", err)
 	}
 	if err := g.Admit(claim(3), "", testNow); err != nil {
@@ -114,6 +114,38 @@ func TestGateBoundsWork(t *testing.T) {
 	}
 	if g.groups.Len() > gateGroups || g.proven.Len() > gateProven {
 		t.Error("memory is not bounded")
+	}
+}
+
+// Who floods a node with claims to store does not keep it from reading names.
+func TestGateKeepsReadingApart(t *testing.T) {
+	checks := 0
+	g := newGate(func(r *Record) error {
+		checks++
+		if r.Claim.Nonce >= 1000 {
+			return ErrWork
+		}
+		return nil
+	})
+	o := newOwner(1)
+	claim := func(nonce uint64) *Record {
+		r := o.fields(t, "pg", testNow)
+		r.Claim.Nonce = nonce
+		return &r
+	}
+	for i := range uint64(10_000) {
+		if err := g.Admit(claim(1000+i), AnyGroup, testNow); err == nil {
+			t.Fatal("a bogus claim passed")
+		}
+	}
+	if checks > gateBurst {
+		t.Errorf("%d checks, the budget is %d", checks, gateBurst)
+	}
+	if err := g.Admit(claim(1), AnyGroup, testNow); !errors.Is(err, ErrBusy) {
+		t.Errorf("to be stored, beyond the budget: %v", err)
+	}
+	if err := g.Admit(claim(2), "10.0.0.0/24", testNow); err != nil {
+		t.Errorf("a name that is read: %v", err)
 	}
 }
 

@@ -10,18 +10,19 @@ import (
 )
 
 // What a Gate spends on other people's claims. One check takes about 5 ms, so
-// that all of them together take at most a fifth of a core.
+// that both common budgets together take at most a fifth of a core.
 const (
-	gateRate       = 40  // checks a second, all groups together
-	gateBurst      = 120 // enough for a node that starts with a full store around it
+	gateRate       = 20 // checks a second of one budget, all groups together
+	gateBurst      = 60 // enough for a node that starts with a full store around it
 	gateGroupRate  = 0.5
 	gateGroupBurst = 20
 	gateGroups     = 1024
 	gateProven     = 8192
 )
 
-// AnyGroup is the group of a record from a peer whose IP group the caller does
-// not know: it draws on the common budget alone.
+// AnyGroup is the group of a record to be stored for others, whose sender paid
+// elsewhere. It draws on a common budget of its own, as large as the other:
+// who floods a node with claims to store must not keep it from reading names.
 const AnyGroup = "*"
 
 // ErrBusy reports that the budget for checking claims is used up for now.
@@ -36,14 +37,15 @@ type Gate struct {
 	mu     sync.Mutex // guards what follows, and lets one check run at a time
 	proven *lru.Cache[[32]byte, struct{}]
 	groups *lru.Cache[string, *rate.Limiter]
-	all    *rate.Limiter
+	all    *rate.Limiter // of what is read or offered
+	kept   *rate.Limiter // of what is stored: AnyGroup
 }
 
 // NewGate returns a Gate with its budget full.
 func NewGate() *Gate { return newGate((*Record).CheckWork) }
 
 func newGate(work func(*Record) error) *Gate {
-	g := &Gate{work: work, all: rate.NewLimiter(gateRate, gateBurst)}
+	g := &Gate{work: work, all: rate.NewLimiter(gateRate, gateBurst), kept: rate.NewLimiter(gateRate, gateBurst)}
 	g.proven, _ = lru.New[[32]byte, struct{}](gateProven) // fails for sizes below one only
 	g.groups, _ = lru.New[string, *rate.Limiter](gateGroups)
 	return g
@@ -83,7 +85,7 @@ func (g *Gate) spend(group string, now time.Time) (refund func(), ok bool) {
 	case "":
 		return nothing, true
 	case AnyGroup:
-		return nothing, g.all.AllowN(now, 1)
+		return nothing, g.kept.AllowN(now, 1)
 	}
 	l, known := g.groups.Get(group)
 	if !known {
