@@ -476,3 +476,38 @@ func TestIdleSessionsMakeRoom(t *testing.T) {
 		w.serves(n)
 	})
 }
+
+// A peer that sees us at another address every moment, as only a liar does,
+// does not make us say Hello to everybody each time.
+func TestFlickeringAddressesAreNotRelayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		victim, liar := w.node(privateAddr(1)), w.node(privateAddr(2))
+		bystander, seen := w.idle(privateAddr(3)), new(watch)
+		bystander.OnPeer(seen.observe)
+		bystander.start(t)
+		for _, n := range []*node{liar, bystander} {
+			if _, err := victim.Connect(t.Context(), n.at, n.Self().ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		before := len(seen.all())
+		for i := range 600 {
+			addr, err := wire.EncodeAddr(wire.AddrOf(netip.AddrPortFrom(privateAddr(1000+i), 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := liar.Request(t.Context(), victim.peer(), wire.Hello{Record: liar.Self().Raw, Observed: addr}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bystander.Request(t.Context(), victim.peer(), wire.Ping{Nonce: 1}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		if told := len(seen.all()) - before; told == 0 || told > 12 {
+			t.Errorf("a bystander was told %d times in two minutes", told)
+		}
+	})
+}

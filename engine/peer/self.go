@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"altnet/engine/wire"
 )
 
@@ -17,6 +19,11 @@ const (
 	// settle is how long the own record rests before a change is told to all
 	// sessions, since changes come together.
 	settle = 100 * time.Millisecond
+	// tellBurst changes are told as they come, then one every tellEvery: a peer
+	// that sees us at another address every moment must not make us talk to
+	// everybody all the time.
+	tellBurst = 5
+	tellEvery = 30 * time.Second
 	// tellers is how many sessions are told of it at once.
 	tellers = 16
 )
@@ -101,6 +108,7 @@ func (h *Host) signRecord() error {
 func (h *Host) keepRecord() {
 	renew := time.NewTicker(h.cfg.RecordLife / 2)
 	defer renew.Stop()
+	tells := rate.NewLimiter(rate.Every(tellEvery), tellBurst)
 	for {
 		select {
 		case <-renew.C:
@@ -108,7 +116,7 @@ func (h *Host) keepRecord() {
 				h.cfg.Log.Error("renew the own record", "err", err)
 			}
 		case <-h.changed:
-			h.rest(settle)
+			h.rest(max(settle, tells.Reserve().Delay()))
 		case <-h.ctx.Done():
 			return
 		}
