@@ -173,6 +173,9 @@ func (t *fetch) settled(_ *item, err error) {
 
 // expand admits the nodes below a node that arrived.
 func (t *fetch) expand(places []place, data []byte) error {
+	if err := t.affordable(); err != nil {
+		return err
+	}
 	for _, p := range places {
 		below, err := t.below(p, data)
 		if err != nil {
@@ -181,6 +184,18 @@ func (t *fetch) expand(places []place, data []byte) error {
 		if err := t.admit(t.s.ctx, below); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// affordable refuses a site whose nodes alone are more than is wanted, while
+// they come: of a range the root promises nothing, and a tree may be larger
+// than everything below it.
+func (t *fetch) affordable() error {
+	t.reportMu.Lock()
+	defer t.reportMu.Unlock()
+	if got := t.progress.Fetched; t.opts.MaxBytes > 0 && got > t.opts.MaxBytes {
+		return fmt.Errorf("%d bytes of tree, at most %d are wanted: %w", got, t.opts.MaxBytes, ErrLimit)
 	}
 	return nil
 }

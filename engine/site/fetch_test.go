@@ -238,6 +238,13 @@ func TestFetchRefusesTooMuch(t *testing.T) {
 	if !errors.Is(err, ErrLimit) || p.served() > 1 {
 		t.Fatalf("%d blocks moved: %v", p.served(), err)
 	}
+	// Of a range the root promises nothing: the tree is refused while it comes.
+	single := func(c *FetcherConfig) { c.BatchBlocks, c.Streams, c.Slots = 1, 1, 1 }
+	before := p.served()
+	_, err = n.fetcher(newMemStore(), single).Fetch(t.Context(), sum.Root, FetchOptions{First: 1, Count: 1, MaxBytes: 1 << 10})
+	if moved := p.served() - before; !errors.Is(err, ErrLimit) || moved > 12 {
+		t.Fatalf("of a range: %d blocks moved: %v", moved, err)
+	}
 	refuse := func(c *FetcherConfig) {
 		c.Refuse = func(h wire.Hash) bool { return h == sum.Blocks[len(sum.Blocks)-1] }
 	}

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -86,6 +87,7 @@ type holder struct {
 	perByte  float64   // seconds, smoothed
 	gap      time.Duration
 	have     *wire.Have
+	surveyed bool // is being asked what it has
 }
 
 // request is one GetBlocks in flight.
@@ -334,14 +336,17 @@ func (s *swarm) canLocked(h *holder, it *item) bool {
 // surveyLocked asks a holder of a part which part, once the order of the
 // blocks is known. Until it has answered it is asked for anything.
 func (s *swarm) surveyLocked(h *holder) {
-	if h.full || h.have != nil || s.index == nil || len(s.items) == 0 {
+	if h.full || h.have != nil || h.surveyed || s.index == nil || len(s.items) == 0 {
 		return
 	}
-	s.start(func() {
+	h.surveyed = s.start(func() {
 		have, err := s.survey(h)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		h.surveyed = false
 		if err == nil && have.Count == uint64(len(s.index)) {
+			// A bitmap may be longer than the site, and is kept for as long.
+			have.Bitmap = bytes.Clone(have.Bitmap[:min(len(have.Bitmap), (len(s.index)+7)/8)])
 			h.have = &have
 			s.kickLocked()
 		}
