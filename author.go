@@ -26,7 +26,7 @@ func (b build) options() publisher.Options {
 		Scan: site.ScanOptions{Include: b.include, Exclude: b.exclude},
 		Skipped: func(s site.Skip) {
 			if b.skipped != nil {
-				b.skipped(s.Path, s.Reason)
+				b.skipped(s.Path, s.Reason, s.Default)
 			}
 		},
 		Building: func(p site.Progress) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -106,13 +107,21 @@ func (s *session) do(ctx context.Context, words []string) error {
 		return s.help(words)
 	}
 	if err := s.opts.checkGiven(c.name, c.flags); err != nil {
-		return err
+		return inCommand(c, err)
 	}
 	args := words[1:]
 	if len(args) < c.min || c.max >= 0 && len(args) > c.max {
-		return usagef("use: altnet %s", strings.TrimSpace(c.name+" "+c.args))
+		return inCommand(c, usagef("use: altnet %s", strings.TrimSpace(c.name+" "+c.args)))
 	}
-	return c.run(ctx, s, args)
+	return inCommand(c, c.run(ctx, s, args))
+}
+
+// inCommand notes in a wrong use which command it was of.
+func inCommand(c command, err error) error {
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		usage.command = c.name
+	}
+	return err
 }
 
 // help explains everything or one command.
@@ -124,7 +133,8 @@ func (s *session) help(words []string) error {
 		}
 		fmt.Fprintf(s.out, "altnet %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
 		if len(c.flags) > 0 {
-			fmt.Fprintf(s.out, "\nFlags: -%s\n", strings.Join(c.flags, ", -"))
+			fmt.Fprintln(s.out)
+			s.opts.printSome(s.out, c.flags)
 		}
 		return nil
 	}
@@ -143,6 +153,9 @@ func (s *session) help(words []string) error {
 
 func (s *session) listCommands() {
 	for _, c := range commands() {
+		if s.prompt && c.name == "key" {
+			continue // for the command line alone, see promptCommand
+		}
 		fmt.Fprintf(s.out, "  %-35s %s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
 	}
 }

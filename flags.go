@@ -220,11 +220,25 @@ func (o *options) printFlags(w io.Writer) {
 	for _, g := range o.groups() {
 		fmt.Fprintf(w, "\n%s:\n", g.title)
 		for _, f := range g.flags {
-			if f.name == "h" {
-				continue
+			if f.name != "h" {
+				f.print(w)
 			}
-			usage := strings.ReplaceAll(f.usage, "\n", "\n"+strings.Repeat(" ", 27))
-			fmt.Fprintf(w, "  %-24s %s\n", "-"+f.name+" "+f.arg, usage)
 		}
 	}
+}
+
+// printSome explains the flags of these names.
+func (o *options) printSome(w io.Writer, names []string) {
+	for _, g := range o.groups() {
+		for _, f := range g.flags {
+			if slices.Contains(names, f.name) {
+				f.print(w)
+			}
+		}
+	}
+}
+
+func (f flagDef) print(w io.Writer) {
+	usage := strings.ReplaceAll(f.usage, "\n", "\n"+strings.Repeat(" ", 27))
+	fmt.Fprintf(w, "  %-24s %s\n", "-"+f.name+" "+f.arg, usage)
 }

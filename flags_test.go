@@ -114,6 +114,20 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// A name in another script reads as such, but not where that could deceive.
+func TestReads(t *testing.T) {
+	for name, want := range map[string]string{
+		"garden.alt":         "garden.alt",
+		"xn--grten-gra.alt":  "gärten.alt",
+		"xn--80ak6aa92e.alt": "xn--80ak6aa92e.alt", // "apple" in Cyrillic
+		"..":                 "..",
+	} {
+		if got := reads(name); got != want {
+			t.Errorf("%s reads %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestCheckAddresses(t *testing.T) {
 	t.Setenv(metricsToken, "")
 	for args, ok := range map[string]bool{

@@ -45,10 +45,11 @@ func keyShow(s *session, p *publisher.Profile) error {
 	}
 	return s.result(map[string]string{"phrase": phrase}, func(w io.Writer) {
 		for i, word := range strings.Fields(phrase) {
-			fmt.Fprintf(w, "%2d %-10s", i+1, word)
+			end := "  "
 			if i%4 == 3 {
-				fmt.Fprintln(w)
+				end = "\n"
 			}
+			fmt.Fprintf(w, "%2d %-8s%s", i+1, word, end)
 		}
 		fmt.Fprintln(s.err, "Whoever reads these words owns your sites. Write them down, and keep them off computers.")
 	})
@@ -143,7 +144,7 @@ func (s *session) findSites(ctx context.Context, w io.Writer) {
 		return
 	}
 	for _, name := range names {
-		fmt.Fprintf(w, "found  http://%s/\n", name)
+		fmt.Fprintf(w, "found  http://%s.alt/\n", name)
 	}
 	if len(names) == 0 {
 		fmt.Fprintln(w, "No site of these keys was found in the network.")

@@ -25,12 +25,13 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is a wrong use of the command line.
-type usageError struct{ text string }
+// usageError is a wrong use of the command line, of one command where that is
+// named.
+type usageError struct{ text, command string }
 
 func (e *usageError) Error() string { return e.text }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
 // run picks the role and returns the exit code.
 func run(ctx context.Context, args []string, term *terminal) int {
@@ -59,8 +60,10 @@ func fail(term *terminal, opts *options, err error) int {
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(term.err, "altnet:", err)
+	if text := advice(err); text != "" {
+		fmt.Fprintln(term.err, text)
+	}
 	if usage, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprintln(term.err, "Try: altnet help")
 		term.jsonError(opts, "usage", usage)
 		return exitUsage
 	}

@@ -44,19 +44,32 @@ func runPrompt(ctx context.Context, s *session, profile string) {
 		}
 		if err != nil {
 			fmt.Fprintln(s.err, err)
+			s.advise(err)
 		}
+	}
+}
+
+// advise says what may be done about an error, in the words of the prompt. A
+// wrong use has said it.
+func (s *session) advise(err error) {
+	if _, usage := errors.AsType[*usageError](err); usage {
+		return
+	}
+	if text := advice(err); text != "" {
+		fmt.Fprintln(s.err, strings.ReplaceAll(text, "altnet ", ""))
 	}
 }
 
 // promptCommand runs one line as the user who sits there. Ctrl-C ends the
 // command, not the node.
 func (s *session) promptCommand(ctx context.Context, words []string) error {
+	typed := printable(strings.Join(words, " "))
 	o, words, err := parse(words)
 	if err != nil || len(words) == 0 {
 		return err
 	}
 	if words[0] == "key" || o.given != nil && (o.data != "" || o.profile != "") {
-		return errors.New("that is for the command line, not for the prompt of a node")
+		return errors.New("that is for the command line, not for the prompt of a node: altnet " + typed)
 	}
 	me, err := ipc.Me()
 	if err != nil {
@@ -149,7 +162,7 @@ func interruptible(ctx context.Context, read func() (string, error)) func() (str
 // complete offers the commands that begin as the line does.
 func complete(line string) (names []string) {
 	for _, c := range append(commands(), command{name: "quit"}) {
-		if strings.HasPrefix(c.name, line) {
+		if c.name != "key" && strings.HasPrefix(c.name, line) {
 			names = append(names, c.name+" ")
 		}
 	}

@@ -30,7 +30,7 @@ type build struct {
 	note             string
 	include, exclude []string
 	progress         func(stage string, done, total int64)
-	skipped          func(path, why string)
+	skipped          func(path, why string, byDefault bool)
 }
 
 // folders resolves the data and profile folders: flag, variable, default.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"altnet/engine/control"
+	"altnet/engine/record"
 	"altnet/engine/wire"
 )
 
@@ -68,12 +69,15 @@ func (s *session) sign(ctx context.Context, do func(author, build) (control.Rece
 	}
 	step, end := s.bar(s.opts)
 	var skipped []string
+	waived := false // what -include can bring in
 	r, err := do(a, build{
 		note: s.opts.note, include: s.opts.include, exclude: s.opts.exclude, progress: step,
-		skipped: func(path, why string) { skipped = append(skipped, fmt.Sprintf("%s (%s)", printable(path), why)) },
+		skipped: func(path, why string, byDefault bool) {
+			skipped, waived = append(skipped, fmt.Sprintf("%s (%s)", printable(path), why)), waived || byDefault
+		},
 	})
 	end()
-	s.showSkipped(skipped)
+	s.showSkipped(skipped, waived)
 	if err != nil {
 		return err
 	}
@@ -81,21 +85,35 @@ func (s *session) sign(ctx context.Context, do func(author, build) (control.Rece
 	if st, err := s.control.Status(ctx); err == nil {
 		doors = st.Doors
 	}
-	return s.result(r, func(w io.Writer) { printReceipt(w, r, doors) })
+	return s.result(r, func(w io.Writer) {
+		printReceipt(w, r, doors)
+		printOutlook(w, r)
+	})
+}
+
+// printOutlook says what is still to come after a receipt.
+func printOutlook(w io.Writer, r control.Receipt) {
+	switch {
+	case r.Withdrawn && r.Records > 0:
+	case r.Records == 0:
+		fmt.Fprintln(w, "No other peer was told yet: the node does that by itself as soon as it reaches one.")
+	case r.Sleeps:
+		fmt.Fprintf(w, "More copies may be on their way: altnet receipt %s\n", r.Name)
+	}
 }
 
 // showSkipped says what was not published, so that nobody misses it.
-func (s *session) showSkipped(skipped []string) {
+func (s *session) showSkipped(skipped []string, waived bool) {
 	const most = 10
 	for i, line := range skipped {
 		if i == most {
 			fmt.Fprintf(s.err, "not published: %d more\n", len(skipped)-most)
-			return
+			break
 		}
 		fmt.Fprintf(s.err, "not published: %s\n", line)
 	}
-	if len(skipped) > 0 {
-		fmt.Fprintln(s.err, "(-include PATTERN publishes them all the same)")
+	if waived {
+		fmt.Fprintln(s.err, "(-include PATTERN publishes what is left out by default)")
 	}
 }
 
@@ -108,6 +126,9 @@ func printReceipt(w io.Writer, r control.Receipt, doors control.Doors) {
 		return
 	}
 	line("address", "http://%s/", r.Name)
+	if shown := reads(r.Name); shown != r.Name {
+		line("reads", "http://%s/", shown)
+	}
 	if r.Address != r.Name {
 		line("always", "http://%s/", r.Address)
 	}
@@ -129,6 +150,16 @@ func printReceipt(w io.Writer, r control.Receipt, doors control.Doors) {
 	if r.Sleeps {
 		fmt.Fprintln(w, "With fewer than two copies elsewhere, the site sleeps when this computer sleeps.")
 	}
+}
+
+// reads is a name in its own script, where that does not deceive.
+func reads(name string) string {
+	n, err := record.ParseName(name, "")
+	if err != nil {
+		return name
+	}
+	shown, _ := n.Display("")
+	return shown
 }
 
 // secondDoor is the address of a site that works without any set-up.
