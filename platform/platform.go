@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // Env is what the directories depend on, so that they can be computed for
@@ -74,10 +75,18 @@ func xdg(env Env, variable, fallback string) string {
 }
 
 // Private makes dir, readable by this user alone, with its parents. It leaves
-// the mode of a folder that exists.
+// the mode of a folder that exists, and refuses one that everybody may write
+// to: whoever puts files there decides what the node trusts.
 func Private(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make a private folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("make a private folder: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0 { // no mode bits there
+		return fmt.Errorf("every user of this computer may write to the folder %s: choose another, or run: chmod o-w %s", dir, dir)
 	}
 	return nil
 }

@@ -62,4 +62,18 @@ func TestPrivate(t *testing.T) {
 	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v", info.Mode())
 	}
+	if err := Private(dir); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	for mode, ok := range map[os.FileMode]bool{0o755: true, 0o775: true, 0o777: false, 0o777 | os.ModeSticky: false} {
+		if runtime.GOOS == "windows" {
+			break
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := Private(dir); (err == nil) != ok {
+			t.Errorf("a folder of mode %v: %v", mode, err)
+		}
+	}
 }

@@ -21,11 +21,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"altnet/engine/identity"
 )
 
 // Names of the two files in Config.Dir.
@@ -132,19 +133,16 @@ func (c *CA) Path() string { return filepath.Join(c.cfg.Dir, CertFile) }
 func (c *CA) Fingerprint() [sha256.Size]byte { return sha256.Sum256(c.root.Raw) }
 
 func loadOrMakeKey(path string) (*ecdsa.PrivateKey, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := identity.ReadSecret(path) // looks at the file that it reads
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return makeKey(path)
+	case errors.Is(err, identity.ErrExposed):
+		return nil, fmt.Errorf("%w: %w", ErrKeyExposed, err)
+	case err != nil:
+		return nil, fmt.Errorf("read the key of the certificate authority: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look at the key of the certificate authority: %w", err)
-	}
-	// Windows has no mode bits; there the folder's access list protects it.
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o, want 0600 (chmod 600 %s): %w",
-			path, info.Mode().Perm(), path, ErrKeyExposed)
-	}
-	der, err := readPEM(path, "PRIVATE KEY")
+	der, err := decodePEM(path, data, "PRIVATE KEY")
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +259,10 @@ func readPEM(path, kind string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
+	return decodePEM(path, data, kind)
+}
+
+func decodePEM(path string, data []byte, kind string) ([]byte, error) {
 	block, _ := pem.Decode(data)
 	if block == nil || block.Type != kind {
 		return nil, fmt.Errorf("read %s: no %s in it", path, kind)
