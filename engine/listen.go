@@ -19,7 +19,7 @@ func (e *Engine) listen(ctx context.Context) ([]net.Listener, uint16, error) {
 			for _, l := range listeners {
 				l.Close()
 			}
-			return nil, 0, fmt.Errorf("listen for peers on %s: %w (is another AltNet using the port? choose one with -listen)", addr, err)
+			return nil, 0, fmt.Errorf("listen for peers on %s: %w (does another AltNet use the port, or has this computer no such address? choose one with -listen)", addr, err)
 		}
 		listeners = append(listeners, l)
 		e.listening = append(e.listening, l.Addr().String())

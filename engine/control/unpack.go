@@ -59,7 +59,7 @@ func free(dest string) error {
 	case err != nil:
 		return Mark(ErrInvalid, fmt.Errorf("%s is in the way: %w", dest, err))
 	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty, and nothing is overwritten: %w", dest, ErrInvalid)
+		return Mark(ErrInvalid, fmt.Errorf("%s is not empty, and nothing is overwritten: name a new folder", dest))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func looksOf(k Kind) looks {
 	case NotGranted:
 		return looks{http.StatusForbidden, "warn", 0, false, "", true}
 	case Offline:
-		return looks{http.StatusServiceUnavailable, "calm", 1, true, "", false}
+		return looks{http.StatusServiceUnavailable, "calm", 2, true, "", false}
 	case BadName:
 		return looks{http.StatusBadRequest, "calm", 1, false, "", false}
 	case WrongClock:

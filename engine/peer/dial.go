@@ -296,7 +296,7 @@ func (h *Host) admit(c *secure.Conn, remote netip.AddrPort, inbound bool) (*sess
 func (h *Host) Connect(ctx context.Context, addr netip.AddrPort, want identity.NodeID) (wire.Peer, error) {
 	s, err := h.connect(ctx, addr, want)
 	if err != nil {
-		return wire.Peer{}, fmt.Errorf("connect to %v: %w", addr, err)
+		return wire.Peer{}, err // whoever asked says for what
 	}
 	select {
 	case <-s.ready:

@@ -237,9 +237,9 @@ func (a *Author) earlier(ctx context.Context, s Site, seq uint64) (Version, erro
 		}
 	}
 	if seq == 0 {
-		return Version{}, fmt.Errorf("%s has only one version: %w", s.Bare(), ErrNoVersion)
+		return Version{}, fmt.Errorf("%w: %s has only one that is kept", ErrNoVersion, s.host())
 	}
-	return Version{}, fmt.Errorf("version %d of %s: %w; see: altnet versions %s", seq, s.Bare(), ErrNoVersion, s.Bare())
+	return Version{}, fmt.Errorf("version %d of %s: %w; see: altnet versions %s", seq, s.host(), ErrNoVersion, s.host())
 }
 
 // Withdraw takes a site out of the network: its name stops resolving, and

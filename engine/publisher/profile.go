@@ -37,6 +37,8 @@ var (
 	ErrHasKeys = errors.New("this profile has keys of its own already")
 	// ErrNewer reports a profile written by a later version of AltNet.
 	ErrNewer = errors.New("the profile was written by a later version")
+	// ErrDamaged reports a profile that cannot be read.
+	ErrDamaged = errors.New("damaged; move it away, and bring the keys back with: altnet key restore")
 )
 
 const (
@@ -112,9 +114,12 @@ func (s Site) Bare() string {
 	return record.Address(s.Root)
 }
 
+// host is how messages name the site.
+func (s Site) host() string { return s.Bare() + "." + record.DefaultTLD }
+
 // Open opens the profile in dir, making the folder if it is not there. Keys
 // are made when they are first needed. Errors are identity.ErrExposed,
-// ErrNewer, or from the file system.
+// ErrNewer, ErrDamaged, or from the file system.
 func Open(dir string) (*Profile, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the profile's folder: %w", err)
@@ -129,14 +134,19 @@ func Open(dir string) (*Profile, error) {
 // load reads the profile as it is now; a file is replaced whole, so that no
 // lock is needed.
 func (p *Profile) load() (*state, error) {
-	data, err := identity.ReadSecret(filepath.Join(p.dir, profileFile))
+	path := filepath.Join(p.dir, profileFile)
+	data, err := identity.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &state{Version: profileVersion}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
-	return parseState(data)
+	s, err := parseState(data)
+	if err != nil && !errors.Is(err, ErrNewer) {
+		return nil, fmt.Errorf("%s: %w (%w)", path, ErrDamaged, err)
+	}
+	return s, err
 }
 
 func parseState(data []byte) (*state, error) {

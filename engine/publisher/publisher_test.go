@@ -445,8 +445,8 @@ func TestFilesArePrivate(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"version":1,"sites":[{}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(p.dir); err == nil {
-		t.Error("a broken profile opens")
+	if _, err := Open(p.dir); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a broken profile: %v, want ErrDamaged", err)
 	}
 }
 

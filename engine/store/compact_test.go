@@ -362,6 +362,17 @@ func TestLostPack(t *testing.T) {
 	}
 }
 
+func TestDamagedIndexSaysWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	open(t, Config{Dir: dir}).Close()
+	if err := os.WriteFile(filepath.Join(dir, indexFile), make([]byte, 40000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "move it and the folder packs away") {
+		t.Fatalf("damaged index: %v", err)
+	}
+}
+
 func TestNewerFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})

@@ -185,6 +185,9 @@ func (s *Store) openBolt(path string) (*bolt.DB, error) {
 	if errors.Is(err, berrors.ErrVersionMismatch) {
 		return nil, ErrNewer
 	}
+	if errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) {
+		return nil, fmt.Errorf("%s is damaged (%w): move it and the folder packs away, and publish your sites again", path, err)
+	}
 	return db, err
 }
 

@@ -141,7 +141,7 @@ func Open(cfg Config) (*Store, error) {
 	s.roots.init()
 	if err := s.open(); err != nil {
 		s.release()
-		return nil, fmt.Errorf("open the store %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("%s: %w", cfg.Dir, err)
 	}
 	s.running.Go(s.commitLoop)
 	s.running.Go(s.janitor)
