@@ -216,7 +216,7 @@ func (o *options) serve(ctx context.Context, stop context.CancelCauseFunc, servi
 		hosts = append(hosts, strings.ToLower(name))
 	}
 	handler := control.Metrics(node, control.MetricsConfig{Hosts: hosts, Token: os.Getenv(metricsToken)})
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	services.Go(func() {
 		<-ctx.Done()
 		srv.Close()
