@@ -139,9 +139,11 @@ func each[T any](b *store.Bucket, visit func(key identity.PublicKey, v T)) error
 // parsed returns the entry's newest record.
 func (e entry) parsed() (record.Record, error) { return record.Parse(e.Record) }
 
-// add notes a new version, newest first. A renewal of the newest is none.
+// add notes a new version, newest first. The newest content signed again is
+// none: it goes by its new sequence, which is what the receipt names.
 func (e *entry) add(v version) {
 	if len(e.Versions) > 0 && e.Versions[0].Root == v.Root {
+		e.Versions[0].Seq = v.Seq
 		return
 	}
 	e.Versions = append([]version{v}, e.Versions...)
