@@ -326,8 +326,11 @@ func (k *Keeper) apply(ctx context.Context, v Voucher, info store.RootInfo, seen
 	}
 	s := Site{Voucher: v, Size: info.Size, Blocks: info.Listed}
 	n, err := k.place(k.ctx, s, p.lacking, p.recruit, seen.holders)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		log.Info("repair", "wanted", p.recruit, "placed", n, "err", err)
+	switch {
+	case n > 0:
+		log.Info("placed copies that were missing", "copies", n, "wanted", p.recruit)
+	case err != nil && !errors.Is(err, context.Canceled):
+		log.Debug("nobody took the copies that are missing", "wanted", p.recruit, "err", err)
 	}
 	if n < p.recruit {
 		k.plan(info.Hash, time.Now().Add(k.again()))
