@@ -99,7 +99,8 @@ func (k *Keeper) reserve(c *claim, v Voucher, o wire.Offer) (part span, most int
 		return span{}, 0, "keeps too many sites already"
 	}
 	free := k.freeLocked(c, v, old)
-	var has span // of it, under a lease that is to grow
+	var has span   // of it, under a lease that is to grow
+	var cost int64 // of a new root beside its blocks
 	if held.Leased(time.Now()) {
 		has = leasedSpan(held)
 		if held.Owner != v.Owner { // who pays for the lease did not ask for more
@@ -112,18 +113,17 @@ func (k *Keeper) reserve(c *claim, v Voucher, o wire.Offer) (part span, most int
 			return span{}, 0, "keeps another part already"
 		}
 	} else {
-		free -= rootCost + int64(o.Blocks)*blockCost
+		cost = rootCost + int64(o.Blocks)*blockCost
+		free -= cost
 	}
 	part = fit(part, has, free, o)
 	if part.count == 0 {
 		return span{}, 0, "no room for this owner"
 	}
-	most = int64(o.Size)
-	c.bytes = min(most, free)
-	if has.count == 0 {
-		most = c.bytes
-	} else {
-		most = min(most, free+leaseBytes(held))
+	most = min(int64(o.Size), free)
+	c.bytes = most + cost
+	if has.count > 0 {
+		most = min(int64(o.Size), free+leaseBytes(held))
 	}
 	return part, most, ""
 }
