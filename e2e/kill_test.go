@@ -17,7 +17,7 @@ import (
 
 var (
 	kills     = flag.Int("kills", 50, "how often TestKill kills a node")
-	elsewhere = flag.Bool("elsewhere", false, "TestKill also waits until the other nodes find what was acknowledged")
+	elsewhere = flag.Bool("elsewhere", true, "TestKill also waits until the other nodes find what was acknowledged")
 )
 
 // TestKill kills the publishing or the fetching node at random moments. What
