@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"path/filepath"
 	"time"
+
+	"altnet/engine/control"
 )
 
 // Config says how a node runs. The zero value of a field means its default.
@@ -33,6 +35,10 @@ type Config struct {
 	TLD         string   // default "alt"
 	DNSIP       string   // address that .alt names resolve to; default 127.0.0.1
 	DNSUpstream []string // host:port; default the system's own
+
+	AskFirst bool         // stay out of the network until Settings.Accepted is set
+	Host     control.Host // the process that the node lives in; default control.HostCommand
+	System   System       // nil: nothing is known of the machine
 
 	Log *slog.Logger // default: discard
 
@@ -78,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.PublishFor == 0 {
 		c.PublishFor = 30 * time.Second
+	}
+	if c.Host == "" {
+		c.Host = control.HostCommand
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"altnet/engine/control"
 	"altnet/engine/dht"
 	"altnet/engine/identity"
 	"altnet/engine/peer"
@@ -52,8 +53,9 @@ type Engine struct {
 	wg     sync.WaitGroup
 	close  sync.Once
 
-	mu     sync.Mutex
-	online bool
+	mu       sync.Mutex
+	online   bool
+	settings control.Settings
 }
 
 // Open opens the store and the keys, binds every address and joins the
@@ -92,6 +94,9 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		return fmt.Errorf("load the node key: %w", err)
 	}
 	e.sites = newSites(e.store)
+	if e.settings, err = e.loadSettings(); err != nil {
+		return err
+	}
 	e.online = e.wantsOnline()
 	if err := e.openNetwork(ctx); err != nil {
 		return err

@@ -27,6 +27,7 @@ func (e *Engine) Status(_ context.Context) (control.Status, error) {
 		Listen: e.listening, Addresses: addresses(e.host.Self().Addrs), Doors: e.doors.describe(),
 		Peers: len(sessions), DHT: e.dhtStatus(), Store: storeStatus(e.store.Usage()),
 		Traffic: control.Traffic{Up: up, Down: down},
+		Data:    e.cfg.Data, Host: e.cfg.Host,
 	}
 	each(e.sites.own, func(_ identity.PublicKey, en entry) {
 		if r, err := en.parsed(); err == nil && !r.Tombstone() {

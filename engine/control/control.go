@@ -95,10 +95,44 @@ type Control interface {
 	Put(ctx context.Context, data []byte) (wire.Hash, error)
 	// Get returns one block, from here or from a holder.
 	Get(ctx context.Context, hash wire.Hash) ([]byte, error)
+
+	// Settings returns what may be changed while the node runs.
+	Settings(ctx context.Context) (Settings, error)
+	// SetSettings puts all of them in force at once and for the starts to come.
+	// ErrInvalid names the field that cannot be so.
+	SetSettings(ctx context.Context, s Settings) error
+	// Pause exchanges nothing with peers until a time, across restarts too.
+	// The zero time and one that is past end a pause at once.
+	Pause(ctx context.Context, until time.Time) error
+	// Forget erases what is kept for others and what was merely read; own and
+	// pinned sites stay. It returns the bytes freed.
+	Forget(ctx context.Context) (int64, error)
+	// Logs returns the newest lines of the log, oldest first, MaxLogs at most.
+	// They hold no secrets and nothing of who read what.
+	Logs(ctx context.Context) ([]LogLine, error)
+
+	// Activity tells of visits to one of the caller's sites on this node, and
+	// of its copies, over the last ActivityDays days, oldest first.
+	Activity(ctx context.Context, name string) (Activity, error)
+	// Visited lists the sites that the caller opened through this node's
+	// gateway, newest first.
+	Visited(ctx context.Context) ([]Visited, error)
+	// ClearVisited forgets them.
+	ClearVisited(ctx context.Context) error
+	// SetBlocked keeps a name, a key address or a content root out of this
+	// node: never resolved, served or stored again, and what is here of it is
+	// erased. Taking the block back brings nothing back.
+	SetBlocked(ctx context.Context, target string, blocked bool) error
+	// Blocked lists what SetBlocked keeps out, newest first.
+	Blocked(ctx context.Context) ([]Blocked, error)
+	// Preview opens a kept version of one of the caller's sites under an
+	// unguessable host of its own for PreviewTime, and returns its URL. Nothing
+	// is announced.
+	Preview(ctx context.Context, name string, seq uint64) (string, error)
 }
 
-// Status is how a node is doing. Somebody who is no operator is shown Version
-// and Online alone.
+// Status is how a node is doing. Who only uses the node is not shown what its
+// users together do with it; a stranger, Version and Online alone.
 type Status struct {
 	Version   string    `json:"version"`
 	Online    bool      `json:"online"`              // the user wants to be in the network
@@ -116,6 +150,13 @@ type Status struct {
 	Traffic   Traffic   `json:"traffic,omitzero"`
 	Sites     int       `json:"sites"`   // published here, of all users
 	Keeping   int       `json:"keeping"` // other people's, under lease
+
+	Data      string  `json:"data,omitempty"`   // folder of the node
+	Host      Host    `json:"host,omitempty"`   // which process the node lives in
+	Accepted  bool    `json:"accepted"`         // somebody agreed to this computer being a peer, where that is asked
+	Paused    *Paused `json:"paused,omitempty"` // nil: not paused
+	Reach     Reach   `json:"reach,omitempty"`  // how peers get here
+	MonthUsed int64   `json:"month_used"`       // bytes up and down in this calendar month
 }
 
 // Doors are the local ways in for browsers; empty where closed.
@@ -198,7 +239,7 @@ type Event struct {
 	Receipt  *Receipt  `json:"receipt,omitempty"`
 	Progress *Progress `json:"progress,omitempty"`
 	Site     *Site     `json:"site,omitempty"`
-	Notice   string    `json:"notice,omitempty"`
+	Notice   *Notice   `json:"notice,omitempty"`
 }
 
 // Progress is how far something long has come. It has ended when Done equals

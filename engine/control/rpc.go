@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"altnet/engine/wire"
 )
@@ -39,6 +40,11 @@ type (
 		Seq  uint64
 	}
 	recordIn struct{ Record []byte }
+	untilIn  struct{ Until time.Time }
+	blockIn  struct {
+		Target  string
+		Blocked bool
+	}
 )
 
 // answer is the body of a JSON response and one line of the event stream.

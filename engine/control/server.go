@@ -108,6 +108,7 @@ func newServer(c Control, cfg ServerConfig) *server {
 	handle(s, "connect", func(ctx context.Context, in nameIn) (Peer, error) { return c.Connect(ctx, in.Name) })
 	handle(s, "ping", func(ctx context.Context, in nameIn) (Pong, error) { return c.Ping(ctx, in.Name) })
 	handle(s, "find", func(ctx context.Context, in nameIn) (Found, error) { return c.Find(ctx, in.Name) })
+	s.person(c)
 	s.open("status", s.status)
 	s.open("events", s.events)
 	s.operators("have", s.have)

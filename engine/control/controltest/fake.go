@@ -31,6 +31,7 @@ type Fake struct {
 	foreign map[string]Foreign
 	watch   map[chan struct{}]bool
 	closed  bool
+	person  person
 }
 
 type fakeSite struct {
@@ -78,6 +79,7 @@ func NewFake() *Fake {
 		sites:   map[string]*fakeSite{},
 		foreign: map[string]Foreign{},
 		watch:   map[chan struct{}]bool{},
+		person:  newPerson(),
 	}
 }
 
@@ -118,9 +120,14 @@ func (f *Fake) statusLocked() control.Status {
 		Started: time.Unix(1_700_000_000, 0).UTC(), Listen: []string{"127.0.0.1:9000"},
 		Doors: control.Doors{Gateway: "127.0.0.1:8080", DNS: "127.0.0.1:5353", PAC: "http://127.0.0.1:8080/proxy.pac"},
 		DHT:   control.DHT{Peers: 1, Estimate: 2, Buckets: []control.Bucket{{Prefix: 0, Peers: 1}}},
-		Store: control.Store{Budget: 10 << 30, Blocks: len(f.blocks), Roots: len(f.sites)},
+		Store: control.Store{Budget: f.person.settings.DiskBudget, Blocks: len(f.blocks), Roots: len(f.sites)},
+		Data:  "/fake/data", Host: control.HostCommand, Accepted: !f.person.settings.Accepted.IsZero(),
+		Paused: f.pausedLocked(), Reach: control.ReachDirect,
 	}
-	if f.online {
+	if s.Paused != nil {
+		s.Connected = false
+	}
+	if s.Connected {
 		s.Peers = 1
 	}
 	for _, data := range f.blocks {
@@ -159,12 +166,14 @@ func (f *Fake) SetOnline(ctx context.Context, online bool) error {
 	return ctx.Err()
 }
 
-// Events implements control.Control. It yields status events alone.
+// Events implements control.Control. It yields status events, and what Notify
+// is given.
 func (f *Fake) Events(ctx context.Context) iter.Seq2[control.Event, error] {
 	return func(yield func(control.Event, error) bool) {
 		ch := make(chan struct{}, 1)
 		f.mu.Lock()
 		f.watch[ch] = true
+		seen := len(f.person.notices)
 		f.mu.Unlock()
 		defer func() {
 			f.mu.Lock()
@@ -174,6 +183,8 @@ func (f *Fake) Events(ctx context.Context) iter.Seq2[control.Event, error] {
 		for {
 			f.mu.Lock()
 			s, closed := f.statusLocked(), f.closed
+			news := slices.Clone(f.person.notices[seen:])
+			seen += len(news)
 			f.mu.Unlock()
 			if closed {
 				yield(control.Event{}, control.ErrClosed)
@@ -181,6 +192,11 @@ func (f *Fake) Events(ctx context.Context) iter.Seq2[control.Event, error] {
 			}
 			if !yield(control.Event{Kind: control.EventStatus, Time: time.Now(), Status: &s}, nil) {
 				return
+			}
+			for _, e := range news {
+				if !yield(e, nil) {
+					return
+				}
 			}
 			select {
 			case <-ch:
@@ -381,6 +397,9 @@ func (f *Fake) resolveLocked(ctx context.Context, name string) (control.Resoluti
 	name, err := canonical(name)
 	if err != nil {
 		return control.Resolution{}, err
+	}
+	if f.blockedLocked(name) {
+		return control.Resolution{}, fmt.Errorf("%s: %w", name, control.ErrBlocked)
 	}
 	if r, ok := f.foreign[name]; ok {
 		return r.Resolution, r.Err
