@@ -69,7 +69,7 @@ func commands() []command {
 		{"find", "NAME|ROOT|KEY", 1, 1, "who is responsible for a key and who holds it", nil, find},
 		{"put", "TEXT", 1, -1, "store a small text as a block (@FILE: a file)", nil, put},
 		{"get", "HASH", 1, 1, "print a block", nil, get},
-		{"key", "show|test|backup|restore [FILE]", 1, 2, "your recovery phrase: show, test, back up, restore", nil, key},
+		{"key", "show|test|backup|restore|devices|shutout [FILE|NAME]", 1, 2, "your keys: recovery phrase, backup, other devices", nil, key},
 		{"version", "", 0, 0, "print the version", nil, showVersion},
 		{"help", "[COMMAND]", 0, 1, "this text", nil, nil},
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"altnet/engine/publisher"
 )
@@ -28,14 +29,18 @@ func key(ctx context.Context, s *session, args []string) error {
 	switch {
 	case args[0] == "show" && file == "":
 		return keyShow(s, p)
-	case args[0] == "test" && file == "":
-		return keyTest(s, p)
+	case args[0] == "test":
+		return keyTest(s, p, file)
 	case args[0] == "backup" && file != "":
 		return keyBackup(s, p, file)
 	case args[0] == "restore":
 		return keyRestore(ctx, s, p, file)
+	case args[0] == "devices" && file == "":
+		return keyDevices(ctx, s, p)
+	case args[0] == "shutout" && file != "":
+		return keyShutOut(ctx, s, p, file)
 	}
-	return usagef("use: altnet key show, key test, key backup FILE or key restore [FILE]")
+	return usagef("use: altnet key show, key test [FILE], key backup FILE, key restore [FILE], key devices or key shutout NAME")
 }
 
 func keyShow(s *session, p *publisher.Profile) error {
@@ -55,19 +60,40 @@ func keyShow(s *session, p *publisher.Profile) error {
 	})
 }
 
-// keyTest lets somebody prove that what they wrote down is right, before they
-// need it.
-func keyTest(s *session, p *publisher.Profile) error {
-	phrase, err := s.secret("Your 24 words")
-	if err != nil {
-		return err
-	}
-	if err := p.TestPhrase(phrase); err != nil {
+// keyTest lets somebody prove that what they wrote down, or the backup file,
+// brings the keys back, before they need it.
+func keyTest(s *session, p *publisher.Profile, file string) error {
+	if err := testKeys(s.terminal, p, file); err != nil {
 		return err
 	}
 	return s.result(map[string]bool{"right": true}, func(w io.Writer) {
-		fmt.Fprintln(w, "These are the words of this profile.")
+		fmt.Fprintln(w, "Right: every site of this profile can be brought back with it.")
 	})
+}
+
+func testKeys(t *terminal, p *publisher.Profile, file string) error {
+	if file != "" {
+		return withBackup(t, file, p.TestBackup)
+	}
+	phrase, err := t.secret("Your 24 words")
+	if err != nil {
+		return err
+	}
+	return p.TestPhrase(phrase)
+}
+
+// withBackup opens a backup file and asks for its passphrase.
+func withBackup(t *terminal, file string, use func(io.Reader, string) error) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("read the backup: %w", err)
+	}
+	defer f.Close()
+	pass, err := t.secret("Passphrase of the backup")
+	if err != nil {
+		return err
+	}
+	return use(f, pass)
 }
 
 // keyBackup writes the profile, locked with a passphrase, to a new file.
@@ -79,15 +105,58 @@ func keyBackup(s *session, p *publisher.Profile, file string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the backup: %w", err)
-	}
-	if err := errors.Join(p.Backup(f, pass), f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(file))
+	if err := p.BackupFile(file, pass); err != nil {
+		return err
 	}
 	return s.result(map[string]string{"file": file}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s holds your sites' keys. Without the passphrase nobody can read it, you neither.\n", file)
+		fmt.Fprintf(w, "%s holds your sites' keys. Without the passphrase nobody can read it, you neither.\nTry it now: altnet key test %s\n", file, file)
+	})
+}
+
+// elsewhere is a line of key devices.
+type elsewhere struct {
+	Site   string    `json:"site"`
+	Device string    `json:"device"` // its key, hex
+	Signed time.Time `json:"signed"`
+	Update bool      `json:"update"`
+}
+
+// keyDevices tells what other devices of the author's published.
+func keyDevices(ctx context.Context, s *session, p *publisher.Profile) error {
+	sites, err := publisher.NewAuthor(p, s.control).Devices(ctx)
+	if err != nil && len(sites) == 0 {
+		return err
+	}
+	out := make([]elsewhere, len(sites))
+	for i, x := range sites {
+		out[i] = elsewhere{Site: x.Bare(), Device: x.Elsewhere.Device.String(), Signed: x.Elsewhere.Signed, Update: x.Elsewhere.Update}
+	}
+	return errors.Join(err, s.result(out, func(w io.Writer) { printDevices(w, out) }))
+}
+
+func printDevices(w io.Writer, found []elsewhere) {
+	if len(found) == 0 {
+		fmt.Fprintln(w, "No other device published these sites.")
+		return
+	}
+	for _, x := range found {
+		what := "renewed"
+		if x.Update {
+			what = "published another version of"
+		}
+		fmt.Fprintf(w, "device %.8s %s %s on %s\n", x.Device, what, x.Site, x.Signed.Local().Format("2006-01-02 15:04"))
+	}
+	fmt.Fprintln(w, "An update from here replaces what they published. If a device is lost, take it out with: altnet key shutout NAME")
+}
+
+// keyShutOut takes every other device out of a site.
+func keyShutOut(ctx context.Context, s *session, p *publisher.Profile, name string) error {
+	receipt, err := publisher.NewAuthor(p, s.control).ShutOut(ctx, name)
+	if err != nil {
+		return err
+	}
+	return s.result(receipt, func(w io.Writer) {
+		fmt.Fprintf(w, "From now on this device alone signs for %s. Others need the recovery phrase to join again.\n", receipt.Name)
 	})
 }
 
@@ -97,8 +166,8 @@ func newPassphrase(t *terminal) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(pass) < 8 {
-		return "", errors.New("a passphrase has at least 8 characters")
+	if len(pass) < publisher.MinPassphrase {
+		return "", publisher.ErrShortPassphrase
 	}
 	if !t.inTTY {
 		return pass, nil
@@ -117,7 +186,7 @@ func newPassphrase(t *terminal) (string, error) {
 func keyRestore(ctx context.Context, s *session, p *publisher.Profile, file string) error {
 	var err error
 	if file != "" {
-		err = restoreFile(s.terminal, p, file)
+		err = withBackup(s.terminal, file, p.RestoreBackup)
 	} else {
 		err = restorePhrase(s.terminal, p)
 	}
@@ -149,19 +218,6 @@ func (s *session) findSites(ctx context.Context, w io.Writer) {
 	if len(names) == 0 {
 		fmt.Fprintln(w, "No site of these keys was found in the network.")
 	}
-}
-
-func restoreFile(t *terminal, p *publisher.Profile, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("read the backup: %w", err)
-	}
-	defer f.Close()
-	pass, err := t.secret("Passphrase of the backup")
-	if err != nil {
-		return err
-	}
-	return p.RestoreBackup(f, pass)
 }
 
 func restorePhrase(t *terminal, p *publisher.Profile) error {

@@ -177,8 +177,8 @@ func (a *Author) observe(ctx context.Context, s Site) error {
 	return nil // signing goes on where nobody can be asked
 }
 
-// errUnasked reports that nobody could say what is in force.
-var errUnasked = errors.New("the network could not be asked for the newest record")
+// ErrUnasked reports that nobody could say what is in force.
+var ErrUnasked = errors.New("the network could not be asked for the newest record")
 
 // catchUp is observe that fails where the network does not answer.
 func (a *Author) catchUp(ctx context.Context, s Site) error {
@@ -193,11 +193,11 @@ func (a *Author) catchUp(ctx context.Context, s Site) error {
 	}
 	switch {
 	case err == nil && res.Stale:
-		return errUnasked
+		return ErrUnasked
 	case err == nil, errors.Is(err, control.ErrUnknown), errors.Is(err, control.ErrWithdrawn), errors.Is(err, control.ErrExpired):
 		return nil
 	}
-	return fmt.Errorf("%w: %w", errUnasked, err)
+	return fmt.Errorf("%w: %w", ErrUnasked, err)
 }
 
 // Rollback serves an earlier version again, under a higher sequence; 0 is the

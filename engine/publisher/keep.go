@@ -2,8 +2,6 @@ package publisher
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -86,23 +84,9 @@ func (k *renewer) renew(ctx context.Context, s Site) (renewed bool, err error) {
 		return false, err
 	}
 	k.owed[s.Root] = true
-	err = k.publish(ctx, s, raw)
+	_, err = k.author.handIn(ctx, s, raw)
 	if err == nil {
 		delete(k.owed, s.Root)
 	}
 	return err == nil, err
-}
-
-// publish hands a renewal to the node, which may have to fetch first what
-// another device published.
-func (k *renewer) publish(ctx context.Context, s Site, raw []byte) error {
-	_, err := k.node.Publish(ctx, control.PublishRequest{Record: raw})
-	if !errors.Is(err, control.ErrMissing) {
-		return err
-	}
-	if err := k.node.SetPinned(ctx, record.Address(s.Root), true); err != nil {
-		return fmt.Errorf("fetch what another device published: %w", err)
-	}
-	_, err = k.node.Publish(ctx, control.PublishRequest{Record: raw})
-	return err
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tyler-smith/go-bip39"
 
@@ -48,6 +49,18 @@ func readPhrase(typed string) (string, error) {
 		return "", fmt.Errorf("the words do not fit together, one is wrong or out of place: %w", ErrBadPhrase)
 	}
 	return phrase, nil
+}
+
+// TypedWords looks at a phrase that is still being typed: how many words
+// there are, and which of them (counted from 1) are not in the list of words.
+func TypedWords(typed string) (count int, unknown []int) {
+	words := strings.Fields(strings.ToLower(typed))
+	for i, w := range words {
+		if _, ok := bip39.GetWordIndex(w); !ok {
+			unknown = append(unknown, i+1)
+		}
+	}
+	return len(words), unknown
 }
 
 // rootKey derives the root key of site index: HKDF-SHA256 over the BIP-39
@@ -102,27 +115,6 @@ func (p *Profile) Phrase() (phrase string, err error) {
 	return phrase, err
 }
 
-// TestPhrase checks that what a person wrote down is this profile's recovery
-// phrase, whether or not that is on the computer. Errors wrap ErrBadPhrase.
-func (p *Profile) TestPhrase(typed string) error {
-	phrase, err := readPhrase(typed)
-	if err != nil {
-		return err
-	}
-	s, err := p.load()
-	if err != nil {
-		return err
-	}
-	first, err := rootKey(phrase, 0)
-	if err != nil {
-		return err
-	}
-	if s.Check != first.Public().String() {
-		return fmt.Errorf("a valid phrase, but another one than this profile's: %w", ErrBadPhrase)
-	}
-	return nil
-}
-
 // ForgetPhrase takes the phrase off this computer: sites go on being updated,
 // but making a new one or shutting out a device needs RestorePhrase first.
 // written is what the person wrote down; a wrong one is refused.
@@ -144,7 +136,13 @@ func (p *Profile) RestorePhrase(typed string) error {
 	if err != nil {
 		return err
 	}
-	return p.update(func(s *state) error { return s.setPhrase(phrase) })
+	return p.update(func(s *state) error {
+		if err := s.setPhrase(phrase); err != nil {
+			return err
+		}
+		s.Proof = &proof{Time: time.Now().UTC(), How: ByPhrase} // having restored is the best test
+		return nil
+	})
 }
 
 // Candidate returns the root key that site index of the phrase has, whether

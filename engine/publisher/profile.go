@@ -62,6 +62,8 @@ type state struct {
 	Check   string      `json:"check,omitempty"` // root key 0, to recognise the phrase again
 	Next    uint32      `json:"next"`            // index of the next site
 	Sites   []siteState `json:"sites"`
+	Proof   *proof      `json:"proof,omitempty"` // a restore was tried and worked
+	Saved   time.Time   `json:"saved,omitzero"`  // a backup file was written last
 }
 
 type siteState struct {
@@ -81,6 +83,7 @@ type siteState struct {
 	Withdrawn  bool               `json:"withdrawn,omitempty"`
 	Folder     string             `json:"folder,omitempty"`
 	Versions   []Version          `json:"versions,omitempty"`
+	Elsewhere  *Elsewhere         `json:"elsewhere,omitempty"`
 }
 
 // Version is a published state of a site, newest first in lists.
@@ -104,6 +107,7 @@ type Site struct {
 	Withdrawn bool
 	Folder    string // published last; "" where that is not known
 	Versions  []Version
+	Elsewhere *Elsewhere // another device published since; nil where none did, or the author saw it
 }
 
 // Bare returns the site's label: its name, else its address.
@@ -275,6 +279,10 @@ func (s *siteState) public() Site {
 	site := Site{
 		Name: s.Name, Root: s.Root, Device: s.key().Public(), Serial: s.Serial, Seq: s.Seq,
 		Withdrawn: s.Withdrawn, Folder: s.Folder, Versions: slices.Clone(s.Versions),
+	}
+	if s.Elsewhere != nil {
+		seen := *s.Elsewhere
+		site.Elsewhere = &seen
 	}
 	if s.Issued != 0 {
 		site.Issued, site.Expires = time.UnixMilli(int64(s.Issued)), time.UnixMilli(int64(s.Expires))

@@ -1,15 +1,8 @@
 package publisher
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"time"
-
-	"filippo.io/age"
-	"filippo.io/age/armor"
 
 	"altnet/engine/identity"
 	"altnet/engine/record"
@@ -53,6 +46,7 @@ func (s *state) observe(x *siteState, r *record.Record, now time.Time) error {
 	if r.Seq <= x.Seq {
 		return nil
 	}
+	x.notice(r, now)
 	if r.Name != "" && x.Name == "" {
 		x.Name = r.Name
 	}
@@ -87,13 +81,17 @@ func (p *Profile) Recover(index uint32, raw []byte) (site Site, err error) {
 			return fmt.Errorf("site %d of the phrase: %w", index, record.ErrWrongKey)
 		}
 		x := s.site(r.Root)
-		if x == nil {
+		fresh := x == nil
+		if fresh {
 			if x, err = s.addSite(index, r.Name, r.Delegation.Serial); err != nil {
 				return err
 			}
 			x.Network = r.Network
 		}
 		err = s.observe(x, &r, time.Now())
+		if fresh {
+			x.Elsewhere = nil // taken over on purpose
+		}
 		site = x.public()
 		return err
 	})
@@ -118,83 +116,5 @@ func (p *Profile) ShutOut(root identity.PublicKey) error {
 		}
 		x.Serial++
 		return x.renewDevice(k, time.Now())
-	})
-}
-
-// ErrPassphrase reports a backup that does not open with the passphrase.
-var ErrPassphrase = errors.New("wrong passphrase")
-
-// minPassphrase keeps out what is guessed at once.
-const minPassphrase = 8
-
-// Backup writes the whole profile, keys and versions, encrypted with a
-// passphrase (age, scrypt), as text.
-func (p *Profile) Backup(w io.Writer, passphrase string) error {
-	return p.backup(w, passphrase, 18) // about a second of scrypt
-}
-
-func (p *Profile) backup(w io.Writer, passphrase string, workFactor int) error {
-	if len(passphrase) < minPassphrase {
-		return fmt.Errorf("a passphrase of at least %d characters is needed", minPassphrase)
-	}
-	var s *state
-	if err := p.update(func(now *state) error { // a backup without phrase would be empty
-		s = now
-		if now.Check == "" {
-			return now.needPhrase()
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	plain, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	to, err := age.NewScryptRecipient(passphrase)
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	to.SetWorkFactor(workFactor)
-	text := armor.NewWriter(w)
-	enc, err := age.Encrypt(text, to)
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	if _, err := io.Copy(enc, bytes.NewReader(plain)); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	return errors.Join(enc.Close(), text.Close())
-}
-
-// RestoreBackup reads what Backup wrote into a profile that has no keys yet.
-// Errors wrap ErrPassphrase, ErrHasKeys or ErrNewer.
-func (p *Profile) RestoreBackup(r io.Reader, passphrase string) error {
-	const maxBackup = 8 << 20
-	id, err := age.NewScryptIdentity(passphrase)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	dec, err := age.Decrypt(armor.NewReader(io.LimitReader(r, maxBackup)), id)
-	if wrong := (*age.NoIdentityMatchError)(nil); errors.As(err, &wrong) {
-		return fmt.Errorf("restore: %w", ErrPassphrase)
-	}
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	plain, err := io.ReadAll(dec)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	saved, err := parseState(plain)
-	if err != nil {
-		return err
-	}
-	return p.update(func(s *state) error {
-		if s.Check != "" || len(s.Sites) > 0 {
-			return fmt.Errorf("restore: %w", ErrHasKeys)
-		}
-		*s = *saved
-		return nil
 	})
 }
