@@ -28,11 +28,8 @@ test: lint
 # Whole networks of the real program, real documentation, a real browser.
 # The giant file and the idle node take long: see e2e/memory_test.go.
 KILLS ?= 10
-# Known to fail in about half of the runs: in a network of three the others may
-# take minutes to find a killed node again. ELSEWHERE=true holds it to that.
-ELSEWHERE ?= false
 e2e: need-e2e build
-	$(NOCGO) $(GO) test -tags nogui ./e2e -count 1 -timeout 30m -e2e -altnet $(CURDIR)/altnet -kills $(KILLS) -elsewhere=$(ELSEWHERE) $(E2EFLAGS)
+	$(NOCGO) $(GO) test -tags nogui ./e2e -count 1 -timeout 30m -e2e -altnet $(CURDIR)/altnet -kills $(KILLS) $(E2EFLAGS)
 
 # The race detector needs a C compiler; where none can be had, say so.
 race: need-cc

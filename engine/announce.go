@@ -220,13 +220,20 @@ func (e *Engine) keepAnnounced() {
 	}
 }
 
+// unannounced reports whether a record is to be announced: from time to time,
+// and once in every run of the node, whatever the book says. Those who stored it
+// may have crashed with it, or gone while this node was off.
+func (e *Engine) unannounced(en entry) bool {
+	return en.Announced.Before(e.started) || time.Since(en.Announced) >= announceEvery
+}
+
 // announceDue announces what is due and offers what nobody has taken yet. It
 // reports whether something is still owed.
 func (e *Engine) announceDue() (owed bool) {
 	var due []entry
 	now := time.Now()
 	err := each(e.sites.own, func(_ identity.PublicKey, en entry) {
-		if en.owed() || now.Sub(en.Announced) >= announceEvery {
+		if en.owed() || e.unannounced(en) {
 			due = append(due, en)
 		}
 	})
@@ -241,7 +248,7 @@ func (e *Engine) announceDue() (owed bool) {
 		if _, refused := e.rules.now().Refuses(&r, now); refused && !r.Tombstone() {
 			continue
 		}
-		if time.Since(en.Announced) >= announceEvery {
+		if e.unannounced(en) {
 			e.announceOwn(&r).wait()
 		} else if !en.Provided && !r.Tombstone() {
 			e.provideOwn(&r)
@@ -249,7 +256,7 @@ func (e *Engine) announceDue() (owed bool) {
 		if !en.Placed && !r.Tombstone() {
 			e.keeper.Check(r.Content)
 		}
-		if en, known, err := e.sites.get(en.Owner); err == nil && known && en.owed() {
+		if en, known, err := e.sites.get(en.Owner); err == nil && known && (en.owed() || e.unannounced(en)) {
 			owed = true
 		}
 	}

@@ -96,7 +96,9 @@ func (d *DHT) load() error {
 	return nil
 }
 
-// saveTableLocked writes down the peers that have been known for longest.
+// saveTableLocked writes down the peers that have been known for longest, and
+// after them those to start from that are not there now: a node that is killed
+// soon after its start must not have forgotten whom it knew before.
 func (d *DHT) saveTableLocked() {
 	if !d.changed || d.table.Len() == 0 {
 		return
@@ -104,34 +106,17 @@ func (d *DHT) saveTableLocked() {
 	d.changed = false
 	entries := d.table.Entries()
 	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Added.Compare(b.Added) })
-	raws := make([][]byte, 0, min(len(entries), maxSaved))
+	peers := make([]wire.Peer, 0, len(entries))
 	for _, e := range entries {
-		if len(raws) < maxSaved && len(e.Peer.Raw) > 0 {
-			raws = append(raws, e.Peer.Raw)
+		peers = append(peers, e.Peer)
+	}
+	raws := make([][]byte, 0, maxSaved)
+	for _, p := range append(peers, d.missingLocked()...) {
+		if len(raws) < maxSaved && len(p.Raw) > 0 {
+			raws = append(raws, p.Raw)
 		}
 	}
 	d.shelf.set(tableKey, pack(raws))
-}
-
-// rejoin starts over when nobody is left in the table, from every peer there
-// ever was to start from.
-func (d *DHT) rejoin() bool {
-	d.mu.Lock()
-	seeds := slices.Clone(d.seeds)
-	d.mu.Unlock()
-	if d.cfg.Seeds != nil {
-		ctx, cancel := context.WithTimeout(d.ctx, 30*time.Second)
-		seeds = append(d.cfg.Seeds(ctx), seeds...)
-		cancel()
-	}
-	if len(seeds) == 0 {
-		return false
-	}
-	if err := d.join(d.ctx, seeds); err != nil {
-		d.log.Debug("nobody to join yet", "seeds", len(seeds), "err", err)
-		return false
-	}
-	return true
 }
 
 // atOnce runs do for every item, at most width at a time, and waits.

@@ -36,6 +36,8 @@ type DHT struct {
 	candidates chan wire.Peer // to be asked back before they enter the table
 	newcomers  chan wire.Peer // have entered the table
 	arrivals   chan wire.Hash // keys new here, whose incumbent is to be confirmed
+	altered    chan struct{}  // the table is not as it was saved
+	missed     chan struct{}  // a peer has left the table
 
 	mu         sync.Mutex // guards what follows
 	closed     bool
@@ -44,6 +46,7 @@ type DHT struct {
 	providers  *providers
 	checks     *budget // what verifying others' records may cost
 	seeds      []wire.Peer
+	lost       []wire.Peer // have left the table for not answering; newest last
 	tried      *triedPeers
 	neighbours schedule // of looking at our own neighbourhood
 	changed    bool     // the table, since it was saved
@@ -68,6 +71,8 @@ func New(cfg Config) (*DHT, error) {
 		candidates: make(chan wire.Peer, 64),
 		newcomers:  make(chan wire.Peer, 64),
 		arrivals:   make(chan wire.Hash, 1024),
+		altered:    make(chan struct{}, 1),
+		missed:     make(chan struct{}, 1),
 		checks:     newBudget(5, 100),
 		tried:      newTriedPeers(),
 	}
@@ -81,6 +86,7 @@ func New(cfg Config) (*DHT, error) {
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.wg.Go(d.keepWritten)
+	d.wg.Go(d.keepSaved)
 	d.wg.Go(d.keepFresh)
 	d.wg.Go(d.verifyCandidates)
 	d.wg.Go(d.greetNewcomers)
@@ -137,11 +143,12 @@ func (d *DHT) Holdings() (nRecords, nProviders int) {
 }
 
 // Seen tells of a peer whose record is fresh and verified, from a session
-// with it. It enters the table once it has answered a question of ours. Its
+// with it. It enters the table once it has answered a question of ours, which
+// it is asked again soon where it was silent before: it has just come back. Its
 // private addresses count only where it has no others.
-func (d *DHT) Seen(p wire.Peer) { d.seen(p, d.cfg.AllowPrivate && isPrivate(p)) }
+func (d *DHT) Seen(p wire.Peer) { d.seen(p, d.cfg.AllowPrivate && isPrivate(p), comeBackAfter) }
 
-func (d *DHT) seen(p wire.Peer, private bool) {
+func (d *DHT) seen(p wire.Peer, private bool, again time.Duration) {
 	p.Addrs = usable(p.Addrs, private)
 	if len(p.Raw) == 0 || len(p.Addrs) == 0 || !d.placed(p) {
 		return
@@ -152,7 +159,7 @@ func (d *DHT) seen(p wire.Peer, private bool) {
 		d.table.Update(p)
 		return
 	}
-	d.considerLocked(p, time.Now())
+	d.considerLocked(p, time.Now(), again)
 }
 
 // placed reports whether p is where its record says, as far as a connection
@@ -169,9 +176,10 @@ func (d *DHT) placed(p wire.Peer) bool {
 	return !wire.IsPublic(at.Addr()) || slices.Contains(groupsOf(p), wire.GroupOf(at))
 }
 
-// considerLocked queues p to be asked back if the table would take it.
-func (d *DHT) considerLocked(p wire.Peer, now time.Time) {
-	if p.Role&wire.RoleServer == 0 || p.Valid(now) != nil || !d.table.Wants(p) || !d.tried.start(p.ID, now) {
+// considerLocked queues p to be asked back if the table would take it and it
+// was not asked for as long as again.
+func (d *DHT) considerLocked(p wire.Peer, now time.Time, again time.Duration) {
+	if p.Role&wire.RoleServer == 0 || p.Valid(now) != nil || !d.table.Wants(p) || !d.tried.start(p.ID, now, again) {
 		return
 	}
 	select {
@@ -207,9 +215,25 @@ func (d *DHT) failedLocked(id identity.NodeID, now time.Time) {
 }
 
 func (d *DHT) failLocked(id identity.NodeID) {
+	p, _ := d.table.Peer(id)
 	if d.table.Fail(id) {
-		d.changed = true
-		d.neighbours.reset()
+		d.missLocked(p)
+		d.alteredLocked()
+	}
+}
+
+// alteredLocked has the table saved soon.
+func (d *DHT) alteredLocked() {
+	d.changed = true
+	d.neighbours.reset()
+	signal(d.altered)
+}
+
+// signal wakes whoever waits on c, unless it is to wake already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -232,8 +256,8 @@ func (d *DHT) answered(p wire.Peer) {
 	d.clearSuspectsLocked(now)
 	added := placed && p.Role&wire.RoleServer != 0 && p.Valid(now) == nil && d.table.Add(p, now)
 	if added {
-		d.changed = true
-		d.neighbours.reset()
+		d.foundLocked(p.ID)
+		d.alteredLocked()
 	}
 	d.mu.Unlock()
 	if added {

@@ -23,7 +23,7 @@ func (d *DHT) Handle(ctx context.Context, from wire.Peer, m wire.Message) (wire.
 // fault of ours.
 func (d *DHT) HandleFrom(_ context.Context, from wire.Peer, remote netip.AddrPort, m wire.Message) (wire.Message, error) {
 	private := d.cfg.AllowPrivate && remote.IsValid() && local(remote.Addr().Unmap())
-	d.seen(from, private && isPrivate(from))
+	d.seen(from, private && isPrivate(from), retryAfter)
 	switch m := m.(type) {
 	case wire.FindNode:
 		return wire.Nodes{Peers: d.nameClosest(m.Target, from.ID, private)}, nil

@@ -16,9 +16,12 @@ const (
 	writeDelay = time.Second
 	// republishBatch bounds what one round of maintenance announces.
 	republishBatch = 64
-	// rejoinFirst is how soon a node alone tries to join again; the time
-	// doubles up to the refresh interval.
-	rejoinFirst = 5 * time.Second
+	// saveEvery is the least time between two writes of the table; in a large
+	// network, where it changes all the time, saveSlowly.
+	saveEvery  = 30 * time.Second
+	saveSlowly = 5 * time.Minute
+	// firstRound is when the first round of maintenance comes after the start.
+	firstRound = 5 * time.Second
 )
 
 // keepWritten writes what the shelf gathered, a moment after it came.
@@ -60,41 +63,75 @@ func (d *DHT) pause(t time.Duration) bool {
 	}
 }
 
-// keepFresh looks after the table and the holdings once per refresh interval.
-// Where nobody answers or nobody is left it tries to join again, at first soon
-// and then ever more rarely: after a night's sleep or in another network the
-// peers of the table may all be gone.
-func (d *DHT) keepFresh() {
-	soon := rejoinFirst
+// keepSaved writes the table down when it has changed: who is killed does not
+// close.
+func (d *DHT) keepSaved() {
 	for {
-		wait := jitter(d.cfg.RefreshInterval)
-		if d.isAlone() {
-			wait = soon
-			soon = min(2*soon, d.cfg.RefreshInterval)
-		} else {
-			soon = rejoinFirst
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-d.altered:
 		}
+		d.mu.Lock()
+		d.saveTableLocked()
+		wait := saveEvery
+		if d.table.Len() > maxLost {
+			wait = saveSlowly
+		}
+		d.mu.Unlock()
 		if !d.pause(wait) {
 			return
 		}
-		if d.isAlone() {
-			d.rejoin()
-			continue
-		}
-		if !d.refresh() {
-			d.rejoin()
-		}
-		d.announceDue()
-		d.sweep()
 	}
 }
 
-// isAlone reports whether nobody is in the table although there is somebody
-// to ask.
-func (d *DHT) isAlone() bool {
+// keepFresh looks after the table and the holdings once per refresh interval,
+// for the first time soon after the start, when the table is fullest of gaps.
+// Where nobody answers, or few are left and others are missing, it tries to
+// join again, at first soon and then ever more rarely: after a night's sleep or
+// in another network the peers of the table may all be gone.
+func (d *DHT) keepFresh() {
+	soon, due := rejoinFirst, time.Now().Add(jitter(firstRound))
+	for {
+		wait, lonely := time.Until(due), d.isLonely()
+		if lonely {
+			wait = min(wait, soon)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-d.ctx.Done():
+			timer.Stop()
+			return
+		case <-d.missed:
+			timer.Stop()
+			soon = rejoinFirst
+			continue
+		case <-timer.C:
+		}
+		if lonely {
+			soon = min(2*soon, d.cfg.RefreshInterval)
+			d.rejoin()
+		}
+		if time.Now().Before(due) {
+			continue
+		}
+		due = time.Now().Add(jitter(d.cfg.RefreshInterval))
+		d.maintain()
+	}
+}
+
+// maintain is one round of looking after the table and the holdings.
+func (d *DHT) maintain() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.table.Len() == 0 && (len(d.seeds) > 0 || d.cfg.Seeds != nil)
+	alone, missing := d.table.Len() == 0, d.missingLocked()
+	d.mu.Unlock()
+	if !alone {
+		if !d.refresh() {
+			d.startOver(missing)
+		}
+		d.announceDue()
+	}
+	d.sweep()
 }
 
 // jitter spreads an interval by a tenth either way, so that nodes started
@@ -171,7 +208,7 @@ func (d *DHT) consider(peers []wire.Peer) {
 	defer d.mu.Unlock()
 	for _, p := range peers {
 		if _, ok := d.table.Has(p.ID); !ok {
-			d.considerLocked(p, now)
+			d.considerLocked(p, now, retryAfter)
 		} else if d.cfg.Remote == nil || d.table.stays(p) { // a move shows in its own session
 			d.table.Update(p)
 		}

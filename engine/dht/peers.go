@@ -82,8 +82,11 @@ type triedPeers struct {
 }
 
 const (
-	maxTried   = 1024
-	retryAfter = 10 * time.Minute
+	maxTried = 1024
+	// retryAfter is how long a peer that others name is left alone, and
+	// comeBackAfter one that has begun a session.
+	retryAfter    = 10 * time.Minute
+	comeBackAfter = 10 * time.Second
 )
 
 func newTriedPeers() *triedPeers {
@@ -94,9 +97,10 @@ func newTriedPeers() *triedPeers {
 	return &triedPeers{lru}
 }
 
-// start reports whether id may be tried at now, and counts it as tried.
-func (t *triedPeers) start(id identity.NodeID, now time.Time) bool {
-	if at, ok := t.lru.Peek(id); ok && now.Sub(at) < retryAfter {
+// start reports whether id may be tried at now, which it may again after again,
+// and counts it as tried.
+func (t *triedPeers) start(id identity.NodeID, now time.Time, again time.Duration) bool {
+	if at, ok := t.lru.Peek(id); ok && now.Sub(at) < again {
 		return false
 	}
 	t.lru.Add(id, now)

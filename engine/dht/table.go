@@ -104,6 +104,15 @@ func (t *Table) Has(id identity.NodeID) (seq uint64, ok bool) {
 	return 0, false
 }
 
+// Peer returns the peer id of the table.
+func (t *Table) Peer(id identity.NodeID) (wire.Peer, bool) {
+	b := t.bucket(id)
+	if i := b.find(id); i >= 0 {
+		return b.entries[i].peer, true
+	}
+	return wire.Peer{}, false
+}
+
 // Wants reports whether p would enter the table if it answered.
 func (t *Table) Wants(p wire.Peer) bool {
 	if p.ID == t.self || len(p.Addrs) == 0 {

@@ -28,11 +28,13 @@ const (
 const kept = store.Own | store.Leased | store.Pinned
 
 // schedule spreads the roots kept from before over the first interval. The
-// user's own come within minutes: the count of their copies is not kept.
+// user's own come within minutes: the count of their copies is not kept. So do
+// those taken shortly before: the node may have crashed before it told anybody.
 func (k *Keeper) schedule() {
+	fresh := time.Now().Add(k.cfg.Lease - time.Hour)
 	for _, r := range k.cfg.Store.Roots() {
 		switch {
-		case r.Class&(store.Own|store.Pinned) != 0:
+		case r.Class&(store.Own|store.Pinned) != 0, r.Class&store.Leased != 0 && r.LeaseUntil.After(fresh):
 			k.due[r.Hash] = time.Now().Add(k.cfg.CheckEvery/360 + rand.N(k.cfg.CheckEvery/72+1))
 		case r.Class&kept != 0:
 			k.due[r.Hash] = time.Now().Add(k.soon())
