@@ -1,5 +1,5 @@
 // Package assets holds what is compiled into the program beside its code: the
-// pages that the gateway shows in a browser, and their texts.
+// pages that the gateway shows in a browser, and the texts of pages and window.
 package assets
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func read(name string) string {
 	return string(data)
 }
 
-// Catalog holds the texts of the pages in every language there is.
+// Catalog holds texts in every language there is.
 type Catalog struct {
 	matcher language.Matcher
 	texts   []Texts // as the matcher counts
@@ -61,36 +62,88 @@ type Texts struct {
 	base map[string]string // the fallback's
 }
 
-// OpenCatalog reads every i18n/pages.LANG.json.
-func OpenCatalog() (*Catalog, error) {
-	names, err := fs.Glob(files, "i18n/pages.*.json")
+// OpenCatalog reads the texts of the gateway's pages: every
+// i18n/pages.LANG.json.
+func OpenCatalog() (*Catalog, error) { return openCatalog("pages") }
+
+// OpenUI reads the texts of the window: every i18n/ui.LANG.json and
+// i18n/ui-PART.LANG.json, which together make one language.
+func OpenUI() (*Catalog, error) { return openCatalog("ui") }
+
+func openCatalog(set string) (*Catalog, error) {
+	names, err := fs.Glob(files, "i18n/"+set+"*.json")
 	if err != nil {
 		return nil, fmt.Errorf("list the texts: %w", err)
 	}
-	fallback := "i18n/pages." + Fallback + ".json"
-	// The matcher's first language is the one for everybody else.
-	slices.SortFunc(names, func(a, b string) int {
-		return strings.Compare(strings.Replace(a, fallback, "", 1), strings.Replace(b, fallback, "", 1))
+	of := map[string]map[string]string{}
+	for _, name := range names {
+		_, lang, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".json"), ".")
+		if of[lang] == nil {
+			of[lang] = map[string]string{}
+		}
+		if err := merge(of[lang], name); err != nil {
+			return nil, err
+		}
+	}
+	return newCatalog(of)
+}
+
+// merge adds the texts of a file to those of its language. A key stands in
+// one file alone.
+func merge(into map[string]string, name string) error {
+	var texts map[string]string
+	if err := json.Unmarshal([]byte(read(name)), &texts); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	for key, text := range texts {
+		if _, twice := into[key]; twice {
+			return fmt.Errorf("read %s: %q stands in another file too", name, key)
+		}
+		into[key] = text
+	}
+	return nil
+}
+
+// newCatalog puts languages together. The matcher's first is the one for
+// everybody else.
+func newCatalog(of map[string]map[string]string) (*Catalog, error) {
+	langs := slices.Sorted(maps.Keys(of))
+	slices.SortStableFunc(langs, func(a, b string) int {
+		return strings.Compare(strings.Replace(a, Fallback, "", 1), strings.Replace(b, Fallback, "", 1))
 	})
 	c := &Catalog{}
 	var tags []language.Tag
-	for _, name := range names {
-		lang := strings.TrimSuffix(strings.TrimPrefix(path.Base(name), "pages."), ".json")
+	for _, lang := range langs {
 		tag, err := language.Parse(lang)
 		if err != nil {
-			return nil, fmt.Errorf("language of %s: %w", name, err)
+			return nil, fmt.Errorf("language %q: %w", lang, err)
 		}
-		texts := Texts{Lang: lang}
-		if err := json.Unmarshal([]byte(read(name)), &texts.of); err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		tags, c.texts = append(tags, tag), append(c.texts, texts)
-	}
-	for i := range c.texts {
-		c.texts[i].base = c.texts[0].of
+		tags, c.texts = append(tags, tag), append(c.texts, Texts{Lang: lang, of: of[lang], base: of[Fallback]})
 	}
 	c.matcher = language.NewMatcher(tags)
 	return c, nil
+}
+
+// Languages lists the languages there are, the fallback first.
+func (c *Catalog) Languages() []string {
+	langs := make([]string, len(c.texts))
+	for i, t := range c.texts {
+		langs[i] = t.Lang
+	}
+	return langs
+}
+
+// Keys lists the keys that have a text of their own in this language, sorted.
+func (t Texts) Keys() []string { return slices.Sorted(maps.Keys(t.of)) }
+
+// Map returns the texts with every one changed: a test makes a language of
+// them that shows what did not come from here.
+func (t Texts) Map(change func(string) string) Texts {
+	out := Texts{Lang: t.Lang, of: map[string]string{}, base: t.base}
+	for key := range t.base {
+		out.of[key] = change(t.Get(key))
+	}
+	return out
 }
 
 // For picks the language by an Accept-Language header.

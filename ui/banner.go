@@ -1,0 +1,94 @@
+package ui
+
+import (
+	"context"
+	"errors"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"altnet/engine/control"
+)
+
+// banner stands above every page while something is wrong with the node
+// itself: not running, of another version, not permitted.
+type banner struct {
+	app  *App
+	text *widget.Label
+	fix  *button
+	root *fyne.Container
+	key  string
+	busy bool
+}
+
+func newBanner(a *App) *banner {
+	b := &banner{app: a, text: prose("")}
+	b.fix = newButton("", theme.ViewRefreshIcon(), b.restart)
+	icon := widget.NewIcon(theme.WarningIcon())
+	content := container.NewBorder(nil, nil, container.NewHBox(spacerWide(8), icon), container.NewCenter(b.fix), b.text)
+	b.root = container.NewStack(newSurface(colorWarnBg, "", 0), inset(6, content))
+	b.root.Hide()
+	return b
+}
+
+func (b *banner) view() fyne.CanvasObject { return b.root }
+
+// update says what is wrong, or hides.
+func (b *banner) update() {
+	key := b.app.trouble()
+	if b.busy && key != "" {
+		return
+	}
+	b.key = key
+	if key == "" {
+		b.busy = false
+		b.root.Hide()
+		return
+	}
+	b.text.SetText(b.app.t("trouble."+key, "theirs", b.app.status.Version, "ours", b.app.version))
+	b.fix.SetText(b.app.t("trouble." + key + ".fix"))
+	b.fix.Enable()
+	if key == "denied" {
+		b.fix.Hide()
+	} else {
+		b.fix.Show()
+	}
+	b.root.Show()
+}
+
+// trouble names what is wrong with the node, "" for nothing.
+func (a *App) trouble() string {
+	switch {
+	case !a.known:
+		return ""
+	case errors.Is(a.down, control.ErrDenied):
+		return "denied"
+	case a.down != nil && a.status.Host == hostService:
+		return "service"
+	case a.down != nil:
+		return "stopped"
+	case a.status.NodeID == "": // shown to somebody who is no operator
+		return "denied"
+	case a.version != "" && a.status.Version != a.version:
+		return "version"
+	}
+	return ""
+}
+
+// What Status.Host says of who runs the node.
+const hostService = "service"
+
+func (b *banner) restart() {
+	b.busy = true
+	b.fix.Disable()
+	b.text.SetText(b.app.t("trouble.starting"))
+	b.app.act(func(ctx context.Context) error { return b.app.desk.Restart(ctx) }, func(err error) {
+		b.busy = false
+		b.update()
+		if err != nil {
+			b.app.fail("error.restart", err)
+		}
+	})
+}

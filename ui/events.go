@@ -1,0 +1,92 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	"altnet/engine/control"
+)
+
+// Waits between attempts to reach a node that does not answer.
+const (
+	retryFirst = 500 * time.Millisecond
+	retryMost  = 5 * time.Second
+)
+
+// follow applies the node's events until Close, and says when it is gone.
+func (a *App) follow() {
+	wait := retryFirst
+	for a.ctx.Err() == nil {
+		err := a.stream(func() { wait = retryFirst })
+		if a.ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = control.ErrClosed
+		}
+		a.do(func() { a.lost(err) })
+		select {
+		case <-time.After(wait):
+		case <-a.ctx.Done():
+		}
+		wait = min(2*wait, retryMost)
+	}
+}
+
+// stream reads one connection's events until it ends.
+func (a *App) stream(alive func()) error {
+	for event, err := range a.ctl.Events(a.ctx) {
+		if err != nil {
+			return err
+		}
+		alive()
+		a.do(func() { a.apply(event) })
+	}
+	return nil
+}
+
+// apply shows what an event says, here and on the pages.
+func (a *App) apply(e control.Event) {
+	if a.ctx.Err() != nil {
+		return
+	}
+	if e.Kind == control.EventStatus && e.Status != nil {
+		a.status, a.down, a.known = *e.Status, nil, true
+		a.refreshStatus()
+	}
+	a.nav.apply(e)
+}
+
+// lost notes that the node does not answer.
+func (a *App) lost(err error) {
+	a.down, a.known = err, true
+	a.log.Debug("the node does not answer", "err", err)
+	a.refreshStatus()
+	a.nav.apply(control.Event{Kind: control.EventStatus})
+}
+
+// refreshStatus draws what hangs on the status around the pages.
+func (a *App) refreshStatus() {
+	a.banner.update()
+	a.nav.refresh()
+}
+
+// followFolders learns from the desktop which watched folders changed.
+func (a *App) followFolders() {
+	a.desk.WatchFolders(a.ctx, func(folders []string) {
+		a.do(func() { a.foldersChanged(folders) })
+	})
+}
+
+func (a *App) foldersChanged(folders []string) {
+	clear(a.changed)
+	for _, f := range folders {
+		a.changed[f] = true
+	}
+	a.nav.apply(control.Event{})
+}
+
+// withTimeout bounds a question that a person waits for.
+func withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 20*time.Second)
+}

@@ -1,0 +1,4 @@
+package ui
+
+// publish offers folders for publishing.
+func (a *App) publish(folders []string) {}
