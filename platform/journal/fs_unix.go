@@ -1,0 +1,26 @@
+//go:build unix
+
+package journal
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// openFlags keep an open from waiting for the other end of a pipe that was put
+// in the place of a file.
+const openFlags = syscall.O_NONBLOCK | syscall.O_NOFOLLOW
+
+// syncFlags open a file that is to be synced: reading suffices, and a file that
+// nobody may write can be synced too.
+const syncFlags = syscall.O_RDONLY
+
+// hasModes says that files have modes, and folders can be synced.
+const hasModes = true
+
+func owner(info fs.FileInfo) (uid, gid int) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid), int(st.Gid)
+	}
+	return -1, -1
+}
