@@ -60,6 +60,7 @@ func setAll(j *Journal, s setting) error {
 	ctx := context.Background()
 	return errors.Join(
 		j.File(ctx, FileChange{Door: "new", Path: "/etc/a/b/alt", Edit: Whole([]byte("server 1\n")), Mode: 0o644}),
+		j.File(ctx, FileChange{Door: "beside", Path: "/etc/beside", Edit: Whole([]byte("ours\n"))}),
 		j.File(ctx, line("alt 1\n")),
 		j.External(ctx, ExternalChange{Door: "value", Kind: "setting", Key: "proxy", Before: quote("theirs"), After: quote("ours")},
 			func(context.Context) error { s["proxy"] = "ours"; return nil }),
@@ -93,7 +94,7 @@ func TestSetAndUndo(t *testing.T) {
 	if mode := m.live[book1].state.Mode; mode != 0o600 {
 		t.Errorf("the journal has the mode %v", mode)
 	}
-	if list, err := j.Entries(t.Context()); err != nil || len(list) != 3 || !list[0].Done {
+	if list, err := j.Entries(t.Context()); err != nil || len(list) != 4 || !list[0].Done {
 		t.Errorf("the journal lists %v, %v", list, err)
 	}
 	outcomes, err := j.Undo(t.Context())
@@ -104,7 +105,7 @@ func TestSetAndUndo(t *testing.T) {
 	for _, o := range outcomes {
 		results = append(results, o.Result)
 	}
-	if want := []Result{Restored, Restored, Removed}; !slices.Equal(results, want) {
+	if want := []Result{Restored, Restored, Removed, Removed}; !slices.Equal(results, want) {
 		t.Errorf("undo says %v, want %v", results, want)
 	}
 	if !maps.Equal(m.snapshot(), before) || s["proxy"] != "theirs" {
@@ -150,7 +151,8 @@ func TestCrashAtEveryWriteOfUndo(t *testing.T) {
 	if count.steps < first+20 {
 		t.Fatalf("undo made only %d writes: is every one seen?", count.steps-first)
 	}
-	for at := first + 1; at <= count.steps; at++ {
+	count.trace = append(count.trace, "the end")
+	for at := first + 1; at <= count.steps+1; at++ {
 		for l := range losses {
 			m, s := disk()
 			want := m.snapshot()
@@ -162,6 +164,16 @@ func TestCrashAtEveryWriteOfUndo(t *testing.T) {
 			_, _ = j.Undo(t.Context())
 			undone(t, m.reboot(l), s, want, count.trace[at-1], l)
 		}
+	}
+}
+
+// TestDoneSurvivesPowerLoss holds a change that returned to being on the disk.
+func TestDoneSurvivesPowerLoss(t *testing.T) {
+	m, s := disk()
+	must(t, setAll(open(t, m, s), s))
+	want := m.snapshot()
+	if got := m.reboot(powerLost).snapshot(); !maps.Equal(got, want) {
+		t.Errorf("after a power failure there is %v, want %v", got, want)
 	}
 }
 
@@ -352,7 +364,7 @@ func TestUndoGoesOnPastFailures(t *testing.T) {
 	j, err := Open(book1, Config{FS: m, Surgeons: map[string]Surgeon{"lines": Lines}}) // knows no settings
 	must(t, err)
 	outcomes, err := j.Undo(t.Context())
-	if !errors.Is(err, ErrNoUndo) || len(outcomes) != 3 {
+	if !errors.Is(err, ErrNoUndo) || len(outcomes) != 4 {
 		t.Errorf("undo: %v, %v", outcomes, err)
 	}
 	if list, err := j.Entries(t.Context()); err != nil || len(list) != 1 || list[0].Door != "value" {

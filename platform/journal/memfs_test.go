@@ -37,6 +37,7 @@ const (
 	killed    loss = iota // the process died: the system writes all out
 	powerLost             // only what was synced is there
 	emptied               // names are there, content that was not synced is not
+	reordered             // what was not synced is there in the journal's folder alone
 	losses
 )
 
@@ -68,12 +69,24 @@ func (m *memFS) step(what string) error {
 func (m *memFS) reboot(l loss) *memFS {
 	after := &memFS{uid: m.uid, live: map[string]*inode{}}
 	from := m.live
-	if l == powerLost {
-		from = m.durable
+	if l == powerLost || l == reordered {
+		from = maps.Clone(m.durable)
+	}
+	if l == reordered {
+		within := func(path string, _ *inode) bool { return filepath.Dir(path) == "/var" }
+		maps.DeleteFunc(from, within)
+		for path, n := range m.live {
+			if within(path, n) {
+				from[path] = n
+			}
+		}
 	}
 	for path, n := range from {
+		if n := from[filepath.Dir(path)]; n == nil {
+			continue // its folder is lost
+		}
 		c := *n
-		if !c.synced && l != killed {
+		if !c.synced && (l == powerLost || l == emptied) {
 			c.state.Data = nil
 		}
 		c.synced = true
