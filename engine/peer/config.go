@@ -24,6 +24,10 @@ type Config struct {
 	Announce   []wire.Addr    // addresses to announce in place of observed ones
 	Public     bool           // in the public internet: private addresses are neither dialled nor announced
 
+	// Alarm is called when the traffic that SetAlarm named is reached; it must
+	// not wait.
+	Alarm func()
+
 	// Dial opens a connection; default the operating system's.
 	Dial func(context.Context, netip.AddrPort) (net.Conn, error)
 

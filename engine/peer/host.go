@@ -36,7 +36,7 @@ type Host struct {
 	groups    *groups
 	memory    *dialMemory
 	windows   windows
-	up, down  atomic.Uint64
+	traffic   traffic
 	dials     chan struct{} // a place for each dial under way
 	handlers  map[wire.Type]Handler
 	observers []func(wire.Peer, bool)
@@ -89,6 +89,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	h.groups = newGroups(&h.cfg)
 	h.windows.limit = cfg.WindowMemory
+	h.traffic.ring = cfg.Alarm
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.signRecord(); err != nil {
 		return nil, err
@@ -234,6 +235,3 @@ func (s *session) info() SessionInfo {
 		Up: s.conn.up.Load(), Down: s.conn.down.Load(),
 	}
 }
-
-// Traffic returns the bytes sent to and received from peers since Start.
-func (h *Host) Traffic() (up, down uint64) { return h.up.Load(), h.down.Load() }

@@ -88,7 +88,7 @@ type session struct {
 // newSession puts a multiplexer on a connection whose peer is known.
 func (h *Host) newSession(c *secure.Conn, remote netip.AddrPort, inbound bool, g *group) (*session, error) {
 	s := &session{
-		host: h, conn: newMeter(c, &h.up, &h.down), group: g,
+		host: h, conn: newMeter(c, &h.traffic), group: g,
 		id: c.RemoteID(), key: c.RemoteKey(), puzzle: c.RemotePuzzle(),
 		remote: remote, inbound: inbound, since: time.Now(), used: time.Now(),
 		slots: make(chan struct{}, outStreams), ready: make(chan struct{}),

@@ -23,8 +23,13 @@ func (s *Store) Compact(ctx context.Context) error {
 	s.tidying.Lock()
 	defer s.tidying.Unlock()
 	s.app.sealWasteful()
+	return s.compactWhile(ctx, func() *pack { return s.packs.worst(s.budget.Load()) })
+}
+
+// compactWhile rewrites the packs that next names, until it names none.
+func (s *Store) compactWhile(ctx context.Context, next func() *pack) error {
 	for {
-		p := s.packs.worst(s.cfg.Budget)
+		p := next()
 		if p == nil {
 			return nil
 		}
@@ -58,13 +63,20 @@ func (a *appender) sealWasteful() {
 func (ps *packSet) worst(budget int64) *pack {
 	ps.mu.Lock()
 	pressed := ps.disk > budget+budget/6
+	ps.mu.Unlock()
+	return ps.emptiest(func(p *pack) bool {
+		st := p.stat
+		return st.live < st.end/2 || pressed && st.live < st.end-st.end/32
+	})
+}
+
+// emptiest returns the pack with the fewest live bytes among those that nobody
+// writes to and that are due, held; nil: none.
+func (ps *packSet) emptiest(due func(*pack) bool) *pack {
+	ps.mu.Lock()
 	var best *pack
 	for _, p := range ps.byID {
-		if p.writers > 0 || p.stat.end == 0 {
-			continue
-		}
-		due := p.stat.live < p.stat.end/2 || pressed && p.stat.live < p.stat.end-p.stat.end/32
-		if due && (best == nil || p.stat.live < best.stat.live) {
+		if p.writers == 0 && p.stat.end > 0 && due(p) && (best == nil || p.stat.live < best.stat.live) {
 			best = p
 		}
 	}

@@ -312,16 +312,7 @@ func (s *Store) DropClass(ctx context.Context, h wire.Hash, c Class) error {
 		if err != nil || !ok {
 			return err
 		}
-		rec.Class &^= c
-		if c&Leased != 0 {
-			rec.Until, rec.First, rec.Count, rec.Lease, rec.Group = 0, 0, 0, 0, ""
-		}
-		if c&Own != 0 {
-			rec.User = ""
-		}
-		if gone = rec.Class == 0; gone {
-			rec.Class, rec.Used = Cache, 1 // first in line for eviction, which frees its blocks
-		}
+		gone = rec.dropClass(c)
 		return s.putRoot(t, h, rec)
 	})
 	if err != nil {
@@ -331,6 +322,21 @@ func (s *Store) DropClass(ctx context.Context, h wire.Hash, c Class) error {
 		return s.evictRoots(ctx, []wire.Hash{h})
 	}
 	return nil
+}
+
+// dropClass takes classes from a root. One that has none left becomes cache.
+func (r *rootRecord) dropClass(c Class) (gone bool) {
+	r.Class &^= c
+	if c&Leased != 0 {
+		r.Until, r.First, r.Count, r.Lease, r.Group = 0, 0, 0, 0, ""
+	}
+	if c&Own != 0 {
+		r.User = ""
+	}
+	if gone = r.Class == 0; gone {
+		r.Class, r.Used = Cache, 1 // first in line for eviction, which frees its blocks
+	}
+	return gone
 }
 
 // Touch notes that a root was read now, for the order of eviction. It is

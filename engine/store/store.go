@@ -123,6 +123,7 @@ type Store struct {
 	passing  keptSet       // the same, until a root lists them
 	live     liveMark      // what a running sweep found to be in use
 	removals atomic.Uint64 // times blocks were removed by name
+	budget   atomic.Int64  // bytes
 }
 
 // Open opens or makes the folder, cuts off what a crash left unfinished and
@@ -136,6 +137,7 @@ func Open(cfg Config) (*Store, error) {
 		kick:   make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 	}
+	s.budget.Store(cfg.Budget)
 	s.packs.init(cfg)
 	s.app.s = s
 	s.roots.init()
@@ -253,7 +255,7 @@ type Usage struct {
 // Usage returns what is stored now.
 func (s *Store) Usage() Usage {
 	u := s.roots.usage(time.Now())
-	u.Budget = s.cfg.Budget
+	u.Budget = s.budget.Load()
 	live, disk, blocks := s.packs.totals()
 	u.Bytes = live + s.roots.overhead()
 	u.Disk, u.Blocks = disk, blocks

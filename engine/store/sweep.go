@@ -149,19 +149,19 @@ func (k *keptSet) has(h wire.Hash, now time.Time) bool {
 // makeRoom evicts cached sites, the least recently used first, until n bytes
 // fit under the budget. ErrFull where what must stay leaves no room.
 func (s *Store) makeRoom(ctx context.Context, n int64) error {
-	if s.used()+n <= s.cfg.Budget {
+	if s.used()+n <= s.budget.Load() {
 		return nil
 	}
 	s.evicting.Lock()
 	defer s.evicting.Unlock()
 	swept := false
 	for {
-		over := s.used() + n - s.cfg.Budget
+		over := s.used() + n - s.budget.Load()
 		if over <= 0 {
 			return nil
 		}
 		// Somewhat more than needed, so that marking is seldom.
-		victims := s.roots.victims(over+s.cfg.Budget/20, time.Now())
+		victims := s.roots.victims(over+s.budget.Load()/20, time.Now())
 		switch {
 		case len(victims) > 0:
 			if err := s.evictLocked(ctx, victims); err != nil {
@@ -173,7 +173,7 @@ func (s *Store) makeRoom(ctx context.Context, n int64) error {
 				return err
 			}
 		default:
-			return fmt.Errorf("%d bytes more than the budget of %d: %w", over, s.cfg.Budget, ErrFull)
+			return fmt.Errorf("%d bytes more than the budget of %d: %w", over, s.budget.Load(), ErrFull)
 		}
 	}
 }
