@@ -65,7 +65,7 @@ func (a *App) trouble() string {
 		return ""
 	case errors.Is(a.down, control.ErrDenied):
 		return "denied"
-	case a.down != nil && a.status.Host == hostService:
+	case a.down != nil && a.status.Host == control.HostService:
 		return "service"
 	case a.down != nil:
 		return "stopped"
@@ -76,9 +76,6 @@ func (a *App) trouble() string {
 	}
 	return ""
 }
-
-// What Status.Host says of who runs the node.
-const hostService = "service"
 
 func (b *banner) restart() {
 	b.busy = true
