@@ -16,7 +16,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed pages i18n
+//go:embed pages i18n icons/*.png icons/*.ico
 var files embed.FS
 
 // Fallback is the language of every text that a translation lacks.
@@ -69,6 +69,19 @@ func OpenCatalog() (*Catalog, error) { return openCatalog("pages") }
 // OpenUI reads the texts of the window: every i18n/ui.LANG.json and
 // i18n/ui-PART.LANG.json, which together make one language.
 func OpenUI() (*Catalog, error) { return openCatalog("ui") }
+
+// OpenAgent reads the texts of the tray and of notifications, as OpenUI does.
+func OpenAgent() (*Catalog, error) { return openCatalog("agent") }
+
+// TrayIcon returns the tray's picture of a state, "online", "offline",
+// "working" or "attention": an ICO for Windows, else a PNG. It panics for any
+// other state.
+func TrayIcon(state string, windows bool) []byte {
+	if windows {
+		return []byte(read("icons/tray-" + state + ".ico"))
+	}
+	return []byte(read("icons/tray-" + state + ".png"))
+}
 
 func openCatalog(set string) (*Catalog, error) {
 	names, err := fs.Glob(files, "i18n/"+set+"*.json")
