@@ -49,11 +49,15 @@ type Options struct {
 // and of Control.Publish. A receipt without copies is no error.
 func (a *Author) Publish(ctx context.Context, dir, name string, o Options) (control.Receipt, error) {
 	if name != "" {
-		if s, err := a.profile.Site(name); err == nil {
+		s, err := a.profile.Site(name)
+		if err == nil && s.Seq > 0 {
 			return a.update(ctx, s, dir, o)
 		}
 		if err := a.free(ctx, name); err != nil {
 			return control.Receipt{}, err
+		}
+		if err == nil { // made here before, and given up before it was signed
+			return a.update(ctx, s, dir, o)
 		}
 	}
 	built, err := a.build(ctx, dir, o)

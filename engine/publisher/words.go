@@ -28,3 +28,13 @@ var (
 	ErrChanged  = site.ErrChanged   // a file changed meanwhile
 	ErrTooBig   = site.ErrLimit     // more than a site may hold
 )
+
+// Change is one file that differs between a folder and what is published.
+type Change = site.Change
+
+// What can happen to a file.
+const (
+	Added    = site.Added
+	Removed  = site.Removed
+	Modified = site.Modified
+)

@@ -60,9 +60,7 @@ func Build(ctx context.Context, plan *Plan, sink Sink, progress func(Progress)) 
 		return Summary{}, fmt.Errorf("open folder: %w", err)
 	}
 	defer root.Close()
-	b := &builder{plan: plan, root: root, sink: sink, report: progress, workers: runtime.GOMAXPROCS(0),
-		chunks: make([][]Link, len(plan.Files)), sent: map[wire.Hash]struct{}{}, nodes: memNodes{}}
-	b.progress = Progress{TotalFiles: len(plan.Files), TotalBytes: plan.Size}
+	b := newBuilder(plan, root, sink, progress)
 	if err := b.readAll(ctx); err != nil {
 		return Summary{}, fmt.Errorf("publish %s: %w", plan.Dir, err)
 	}
@@ -89,6 +87,14 @@ type builder struct {
 	stored   int64
 	newCount int
 	progress Progress
+}
+
+func newBuilder(plan *Plan, root *os.Root, sink Sink, progress func(Progress)) *builder {
+	return &builder{
+		plan: plan, root: root, sink: sink, report: progress, workers: runtime.GOMAXPROCS(0),
+		chunks: make([][]Link, len(plan.Files)), sent: map[wire.Hash]struct{}{}, nodes: memNodes{},
+		progress: Progress{TotalFiles: len(plan.Files), TotalBytes: plan.Size},
+	}
 }
 
 // job is a stretch of work for one batch: either whole files [first, last), or
