@@ -32,6 +32,7 @@ type fakeControl struct {
 	called    []string // what changed something, in order
 	events    chan control.Event
 	gone      chan error
+	person    fakePerson
 }
 
 type resolved struct {

@@ -25,6 +25,10 @@ type page interface {
 	apply(control.Event)
 }
 
+// watcher is a page that follows events before anybody opened it, for its
+// badge in the sidebar.
+type watcher interface{ watch(control.Event) }
+
 // section is an entry of the sidebar and the page behind it.
 type section struct {
 	id    string // stable; the catalogue's nav.ID is its text
@@ -35,8 +39,10 @@ type section struct {
 
 // sections are the entries of the sidebar, in order.
 func (a *App) sections() []section {
+	keys := newKeysPage(a)
 	return []section{
 		{id: "home", icon: theme.HomeIcon(), page: newHomePage(a)},
+		{id: "keys", icon: theme.LoginIcon(), page: keys, badge: keys.badge},
 	}
 }
 
@@ -179,6 +185,9 @@ func (n *navigation) apply(e control.Event) {
 	for _, s := range n.sections {
 		if n.built[s.page] != nil {
 			s.page.apply(e)
+		}
+		if w, ok := s.page.(watcher); ok {
+			w.watch(e)
 		}
 	}
 	for _, p := range n.over {

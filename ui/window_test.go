@@ -23,6 +23,8 @@ type opened struct {
 	ctl  *fakeControl
 	desk *fakeDesktop
 
+	profileDir string
+
 	mu    sync.Mutex
 	queue []func()
 }
@@ -34,7 +36,7 @@ func inWindow(t *testing.T, prepare func(*fakeControl, *fakeDesktop), body func(
 	fyneApp := test.NewTempApp(t)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &opened{t: t, ctl: newFakeControl(), desk: newFakeDesktop()}
+		w := &opened{t: t, profileDir: dir, ctl: newFakeControl(), desk: newFakeDesktop()}
 		if prepare != nil {
 			prepare(w.ctl, w.desk)
 		}
@@ -48,9 +50,11 @@ func inWindow(t *testing.T, prepare func(*fakeControl, *fakeDesktop), body func(
 		}
 		w.Start()
 		w.settle()
+		defer func() { // also when the body gives up
+			w.Close()
+			w.win.Close()
+		}()
 		body(w)
-		w.Close()
-		w.win.Close()
 	})
 }
 
@@ -218,6 +222,8 @@ func pressing(o fyne.CanvasObject, text string) func() {
 		if o.Text == text {
 			return func() { test.Tap(o) }
 		}
+	case *navEntry:
+		return pressing(o.tappable, text)
 	case *tappable:
 		if o.label == text || strings.HasPrefix(o.label, text+",") {
 			return func() { test.Tap(o) }

@@ -1,0 +1,141 @@
+package ui
+
+import (
+	"context"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"altnet/engine/control"
+)
+
+// formPage is a page that asks for something, does one thing with it, and
+// tells how that went in place.
+type formPage struct {
+	app    *App
+	title  string
+	lead   string
+	fields []fyne.CanvasObject
+	first  fyne.Focusable // gets the focus when the page opens; may be nil
+	submit *button
+	// begin reads the fields and returns what is to be done away from the
+	// goroutine that draws. A nil return keeps the page as it is.
+	begin func() func(ctx context.Context) error
+	// done is what stands in the place of the form once it worked.
+	done func() []fyne.CanvasObject
+
+	body   *fyne.Container
+	state  *fyne.Container
+	ctx    context.Context // ends when the page is left
+	cancel context.CancelFunc
+	busy   bool
+}
+
+// newFormPage makes a page whose fields, begin and done the caller sets.
+func newFormPage(a *App, title, lead, action string) *formPage {
+	p := &formPage{app: a, title: title, lead: lead}
+	p.submit = primaryButton(action, nil, p.run)
+	return p
+}
+
+func (p *formPage) content() fyne.CanvasObject {
+	p.state = container.NewVBox()
+	p.body = container.NewVBox(prose(p.lead))
+	for _, f := range p.fields {
+		p.body.Add(f)
+	}
+	p.body.Add(actions(p.submit))
+	p.body.Add(p.state)
+	return pageBody(p.app.titled(p.title), p.body)
+}
+
+func (p *formPage) enter() {
+	p.ctx, p.cancel = context.WithCancel(p.app.ctx)
+	if p.first != nil {
+		p.app.win.Canvas().Focus(p.first)
+	}
+}
+
+func (p *formPage) leave() { p.cancel() }
+
+func (p *formPage) apply(control.Event) {}
+
+// say puts something below the form.
+func (p *formPage) say(objects ...fyne.CanvasObject) {
+	p.state.Objects = objects
+	p.state.Refresh()
+}
+
+func (p *formPage) run() {
+	if p.busy {
+		return
+	}
+	work := p.begin()
+	if work == nil {
+		return
+	}
+	p.busy = true
+	p.submit.Disable()
+	p.say(widget.NewProgressBarInfinite())
+	runIn(p.app, p.ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) },
+		func(_ struct{}, err error) { p.ended(err) })
+}
+
+func (p *formPage) ended(err error) {
+	p.busy = false
+	p.submit.Enable()
+	switch {
+	case p.ctx.Err() != nil: // the page was left
+	case cancelled(err):
+		p.say()
+	case err != nil:
+		p.say(p.app.problem(err))
+	default:
+		p.body.Objects = p.done()
+		p.body.Refresh()
+	}
+}
+
+// closing is the button that ends a form that worked.
+func (p *formPage) closing() fyne.CanvasObject {
+	return actions(primaryButton(p.app.t("action.done"), nil, p.app.nav.back))
+}
+
+// good is a panel that says that something worked.
+func good(head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	return panel(colorGoodBg, theme.ColorNameSuccess, theme.NewSuccessThemedResource(theme.ConfirmIcon()), head, text, buttons...)
+}
+
+// warn is a panel that says what to beware of.
+func warn(head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	return panel(colorWarnBg, theme.ColorNameWarning, theme.NewWarningThemedResource(theme.WarningIcon()), head, text, buttons...)
+}
+
+// plain is a panel that just tells.
+func plain(head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	return panel(colorCard, colorOutline, theme.InfoIcon(), head, text, buttons...)
+}
+
+// panel is a message on a page: what is so, what it means, what to do.
+func panel(fill, edge fyne.ThemeColorName, icon fyne.Resource, head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	title := prose(head)
+	title.TextStyle.Bold = true
+	box := container.NewVBox(title)
+	if text != "" {
+		box.Add(prose(text))
+	}
+	if len(buttons) > 0 {
+		box.Add(actions(buttons...))
+	}
+	side := container.NewVBox(spacer(8), widget.NewIcon(icon))
+	return container.NewStack(newSurface(fill, edge, cardRadius), inset(10, container.NewBorder(nil, nil, side, nil, box)))
+}
+
+// field is an input below its name.
+func field(label string, input fyne.CanvasObject) fyne.CanvasObject {
+	name := prose(label)
+	name.TextStyle.Bold = true
+	return container.NewVBox(name, input)
+}
