@@ -70,3 +70,10 @@ func matches(patterns []string, published, name string) bool {
 	}
 	return false
 }
+
+// LeftOut reports whether a file or folder of this name is not published
+// unless somebody asks for it.
+func LeftOut(name string) bool {
+	_, byDefault := (&scanner{}).leftOut(name, name)
+	return byDefault
+}
