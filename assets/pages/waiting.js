@@ -4,6 +4,8 @@
   const main = document.querySelector("main");
   const state = main.querySelector(".state");
   const bar = main.querySelector(".bar");
+  // What the page says already: the gateway then tells of news only.
+  const shown = main.dataset.shown || "";
   let failures = 0;
 
   const show = (p) => {
@@ -18,7 +20,7 @@
   const ask = async () => {
     try {
       const reply = await fetch(location.href, {
-        headers: { "Accept": "application/vnd.altnet.progress+json", "Altnet-Open": main.dataset.token },
+        headers: { "Accept": "application/vnd.altnet.progress+json", "Altnet-Open": main.dataset.token, "Altnet-Shown": shown },
         cache: "no-store",
       });
       const p = await reply.json();

@@ -21,6 +21,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,6 +132,13 @@ func (c *CA) Path() string { return filepath.Join(c.cfg.Dir, CertFile) }
 // Fingerprint returns SHA-256 of the root certificate, by which it is found
 // again in a trust store.
 func (c *CA) Fingerprint() [sha256.Size]byte { return sha256.Sum256(c.root.Raw) }
+
+// FingerprintText returns the fingerprint as trust stores show it: hex in
+// capitals, a colon between the bytes.
+func (c *CA) FingerprintText() string {
+	sum := c.Fingerprint()
+	return strings.ReplaceAll(strings.ToUpper(fmt.Sprintf("% x", sum[:])), " ", ":")
+}
 
 func loadOrMakeKey(path string) (*ecdsa.PrivateKey, error) {
 	data, err := identity.ReadSecret(path) // looks at the file that it reads

@@ -79,7 +79,7 @@ func (f *found) load(sections bool, lender *buffers) error {
 	f.room, f.lender = lender.get(), lender
 	head := f.room[:min(f.size, smallFile)]
 	if f.size > smallFile {
-		head = f.room[:1024]
+		head = f.room[:titleWithin]
 	}
 	if _, err := io.ReadFull(rs, head); err != nil {
 		return err
@@ -98,9 +98,13 @@ func (g *Gateway) send(w http.ResponseWriter, r *request, f *found) {
 	g.describe(w.Header(), r, f)
 	o := &out{ResponseWriter: w, section: g.cfg.Section}
 	began := time.Now()
-	defer func() {
-		g.cfg.Visit(Visit{Name: f.site.Name, Path: r.URL.Path, Status: o.status, Bytes: o.sent, Time: began, Took: time.Since(began)})
-	}()
+	if r.kind == hostSite { // what an author previews is no visit
+		v := visitOf(r, f, began)
+		defer func() {
+			v.Status, v.Bytes, v.Took = o.status, o.sent, time.Since(began)
+			g.cfg.Visit(v)
+		}()
+	}
 	content := f.content
 	if c, ok := f.file.(chunked); ok && g.cfg.Section != nil && f.size > smallFile {
 		content = &body{under: content, blocks: c, size: f.size}
@@ -144,18 +148,29 @@ func (g *Gateway) describe(h http.Header, r *request, f *found) {
 	if f.site.Stale {
 		h.Set("Altnet-Copy", f.site.Date.UTC().Format(http.TimeFormat))
 	}
+	if r.kind == hostPreview {
+		// Nothing of it is to outlive it, and its address is its key.
+		h.Set("Cache-Control", "no-store")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("X-Robots-Tag", "noindex")
+	}
 }
 
 // policy keeps a site out of other names' frames, and out of the services on
 // the reader's own machine and network: a page that came over a loopback
-// address would otherwise count as one of them. Over plain http without the
-// proxy Chromium would refuse the page its own files too, so there it is left out.
+// address would otherwise count as one of them. Over plain http by DNS Chromium
+// would refuse the page its own files too, so there it is left out.
 func policy(r *request) string {
-	const frames = "frame-ancestors 'self'"
-	if r.TLS != nil || r.proxied {
-		return "treat-as-public-address; " + frames
+	frames := "frame-ancestors 'self'"
+	if r.kind == hostPreview {
+		frames = "frame-ancestors 'none'"
 	}
-	return frames
+	if r.onDNS() {
+		return frames
+	}
+	return "treat-as-public-address; " + frames
 }
 
 // out counts what is sent, and lets the kernel copy blocks from where they lie.

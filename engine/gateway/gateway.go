@@ -1,24 +1,3 @@
-// Package gateway shows sites to the browser that is already there: an
-// http.Handler that serves one site per host name, as a plain server
-// (http://name.alt/), over https, as a proxy that carries .alt and nothing
-// else, and as http://name-alt.localhost:PORT/ where names under .alt do not
-// reach this machine.
-//
-// The rules that keep sites and readers apart:
-//
-//   - One host, one site, one origin. A host that is neither a site's nor the
-//     gateway's own is refused, which ends DNS rebinding.
-//   - A page may link to a site of another name but not embed it. Where the
-//     browser does not say what it is doing (Sec-Fetch headers are not sent to
-//     plain http), a site that the reader never opened waits for a script that
-//     runs only in a tab of its own. See intent.go.
-//   - What changes this node lies on the gateway's own address, takes a token
-//     that only its own page shows, and answers to this machine alone.
-//   - When a name's new owner was accepted, what the old one left in the
-//     browser is cleared before the new one's first page. See clean.go.
-//
-// The way of a request: ServeHTTP, the host (host.go), the intent, Resolve,
-// the path (find.go), the content (content.go).
 package gateway
 
 import (
@@ -53,6 +32,9 @@ type Config struct {
 	// network where it must. Its errors are *Problem; any other is shown as
 	// a fault of AltNet.
 	Resolve func(ctx context.Context, name string) (Site, error)
+	// Refused returns why this node refuses a block, for the page that says
+	// so. Nil: no reason is shown.
+	Refused func(wire.Hash) string
 	// Local returns the last known site of a name as far as it can be opened
 	// without the network, at once. Nil: none ever.
 	Local func(name string) (Site, bool)
@@ -73,17 +55,24 @@ type Config struct {
 	// redirected to https at TLSPort (443 where 0). Nil: never.
 	Trusted func() bool
 	TLSPort uint16
-	// Secret is a secret of this node that outlives a restart, for the marks of
-	// browsers that were cleared of a former owner's data. Default: one of this
-	// run, after which they are cleared again.
+	// Tunnels reports whether https goes through the proxy. Where it does not,
+	// because nobody trusts CA here, a tunnel is refused at once, with the
+	// reason, instead of leading to a warning that people learn to click away.
+	// Nil: as long as there is a CA.
+	Tunnels func() bool
+	// Secret is a secret of this node that outlives a restart. What has to
+	// outlive it is derived from it: the marks of browsers that were cleared of
+	// a former owner's data, the path of the proxy configuration, the answers
+	// that prove this gateway to be itself. Default: one of this run.
 	Secret []byte
 	// Origin is where the gateway's own pages are, "http://127.0.0.1:8080".
 	// Default: the first address that Serve was given.
 	Origin string
 
-	WaitAfter time.Duration // until a page gives way to the waiting page; default 1.2 s
-	Timeout   time.Duration // for the first byte of anything; default 30 s
-	Log       *slog.Logger
+	WaitAfter  time.Duration // until a page gives way to the waiting page; default 1.2 s
+	Timeout    time.Duration // for the first byte of anything; default 30 s
+	StallAfter time.Duration // a browser that takes nothing for so long is hung up on; default 2 min
+	Log        *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -103,6 +92,12 @@ func (c Config) withDefaults() Config {
 	if c.Trusted == nil {
 		c.Trusted = func() bool { return false }
 	}
+	if c.Tunnels == nil {
+		c.Tunnels = func() bool { return true }
+	}
+	if c.Refused == nil {
+		c.Refused = func(wire.Hash) string { return "" }
+	}
 	if c.TLSPort == 0 {
 		c.TLSPort = 443
 	}
@@ -111,6 +106,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 30 * time.Second
+	}
+	if c.StallAfter <= 0 {
+		c.StallAfter = 2 * time.Minute
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -153,14 +151,19 @@ type Progress struct {
 	Done, Total int64 // bytes
 }
 
-// Visit is one answer to a browser.
+// Visit is one answer from a site. Who asked is not in it.
 type Visit struct {
-	Name   string // of the site's owner
+	Site   Site
 	Path   string // as in the URL, without query
 	Status int
 	Bytes  int64
 	Time   time.Time
 	Took   time.Duration
+	// Page says that a reader opened it in a tab, and Here that this was on
+	// this machine. Title is what the page calls itself, "" where that is not
+	// known.
+	Page, Here bool
+	Title      string
 }
 
 // Gateway is the http.Handler of every door. It is safe for concurrent use.
@@ -176,6 +179,8 @@ type Gateway struct {
 	quick   *lru.Cache[string, time.Time] // pages that were there at once, and when
 	own     http.Handler
 	buffers buffers
+	proof   proof
+	looked  previews
 
 	base    context.Context // ends with Close
 	stop    context.CancelFunc
@@ -185,6 +190,7 @@ type Gateway struct {
 	closed  bool
 	servers []*http.Server
 	origin  string
+	door    string   // port at which *.localhost is served
 	tunnels *tunnels // made at the first CONNECT
 }
 
@@ -207,7 +213,9 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("open the gateway: %w", err)
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, pages: shown, tokens: tokens{secret: secret}, waits: newWaits(), origin: cfg.Origin}
-	g.marks = sha256.Sum256(append([]byte("marks\x00"), cmp.Or(string(cfg.Secret), string(secret[:]))...))
+	lasting := cmp.Or(string(cfg.Secret), string(secret[:]))
+	g.marks = sha256.Sum256(append([]byte("marks\x00"), lasting...))
+	g.proof = newProof([]byte(lasting))
 	known, err1 := lru.New[string, struct{}](maxKnown)
 	wiped, err2 := lru.New[string, time.Time](maxKnown)
 	quick, err3 := lru.New[string, time.Time](maxKnown)
@@ -220,14 +228,28 @@ func New(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-// Serve answers http and proxy requests on l until Close, which it reports as nil.
+// Serve answers http and proxy requests on l until Close, which it reports as
+// nil. It may be called for several listeners.
 func (g *Gateway) Serve(l net.Listener) error {
 	g.mu.Lock()
 	if g.origin == "" {
 		g.origin = "http://" + reachable(l.Addr())
 	}
+	if at, err := netip.ParseAddrPort(reachable(l.Addr())); err == nil && g.door == "" && at.Addr() == loopback {
+		g.door = itoa(at.Port())
+	}
 	g.mu.Unlock()
 	return g.serve(l, nil)
+}
+
+// loopback is where browsers find *.localhost.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// doorPort is the port of the second door, "" where it is not served.
+func (g *Gateway) doorPort() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.door
 }
 
 // ServeTLS answers https requests on l until Close. It needs Config.CA.
@@ -243,6 +265,7 @@ func (g *Gateway) serve(l net.Listener, conf *tls.Config) error {
 	if errors.Is(err, errClosed) {
 		return l.Close()
 	}
+	l = patientListener{l, g.cfg.StallAfter}
 	if conf == nil {
 		err = srv.Serve(l)
 	} else {
@@ -283,6 +306,7 @@ func (g *Gateway) Close() error {
 	servers, open := g.servers, g.tunnels
 	g.mu.Unlock()
 	g.stop()
+	g.EndPreviews(nil)
 	if open != nil {
 		open.Close()
 	}
@@ -328,10 +352,12 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request, proxied bool) {
 	at := locate(r.Host, g.cfg.Suffix, localAddr(r))
 	req := &request{Request: r, place: at, proxied: proxied}
 	switch {
-	case at.kind == hostNone && proxied, at.kind == hostOwn && proxied, at.door && proxied:
+	case at.kind != hostSite && proxied, at.door && proxied:
 		g.fail(w, req, &Problem{Kind: kindProxy})
 	case at.kind == hostOwn:
 		g.own.ServeHTTP(w, r)
+	case at.kind == hostPreview:
+		g.preview(w, req)
 	case at.kind == hostNone:
 		g.fail(w, req, &Problem{Kind: kindMisdirected})
 	case r.Method == http.MethodConnect:
@@ -364,3 +390,7 @@ type request struct {
 	proxied bool
 	intent  intent
 }
+
+// onDNS reports whether a browser came by a name under the suffix that its
+// resolver pointed here: without the proxy, and without https.
+func (r *request) onDNS() bool { return !r.proxied && !r.door && r.TLS == nil && r.kind == hostSite }

@@ -10,15 +10,16 @@ import (
 type hostKind int
 
 const (
-	hostNone hostKind = iota // not served here
-	hostSite                 // a name under the suffix
-	hostOwn                  // the gateway's own pages
+	hostNone    hostKind = iota // not served here
+	hostSite                    // a name under the suffix
+	hostOwn                     // the gateway's own pages
+	hostPreview                 // a version that its author looks at, see preview.go
 )
 
 // place is a Host header understood.
 type place struct {
 	kind  hostKind
-	name  string // of the site: "www.pg.alt"
+	name  string // of the site: "www.pg.alt"; of a preview: its token
 	door  bool   // by way of name-alt.localhost
 	moved bool   // spelled in a way that would be another origin: "pg.alt."
 	bad   bool   // under the suffix, but no name
@@ -43,6 +44,10 @@ func locate(host, suffix string, local netip.AddrPort) place {
 	trimmed := strings.TrimSuffix(h, ".")
 	if p.moved = trimmed != h; trimmed == "localhost" {
 		p.kind = hostOwn
+		return p
+	}
+	if token, ok := strings.CutSuffix(trimmed, ".localhost"); ok && isPreview(token) {
+		p.kind, p.name = hostPreview, token
 		return p
 	}
 	name, ok := strings.CutSuffix(trimmed, "."+suffix)

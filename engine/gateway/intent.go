@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -99,3 +100,15 @@ func (g *Gateway) familiar(name string) bool {
 }
 
 func (g *Gateway) opened(name string) { g.known.Add(ownerName(name), struct{}{}) }
+
+// knowsNoDoor reports whether a browser is a Safari before 26, which looks for
+// *.localhost in the DNS and does not find it.
+func knowsNoDoor(agent string) bool {
+	_, version, ok := strings.Cut(agent, " Version/")
+	if !ok || !strings.Contains(agent, " Safari/") || strings.Contains(agent, "Chrome/") || !strings.Contains(agent, "Mac OS X") {
+		return false
+	}
+	major, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n < 26
+}

@@ -17,23 +17,37 @@ import (
 func (g *Gateway) ownPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", g.home)
-	mux.HandleFunc("GET /proxy.pac", g.pac)
+	mux.HandleFunc("GET "+plainPAC, g.pac)
+	mux.HandleFunc("GET "+g.PACPath(), g.pac)
+	mux.HandleFunc("GET "+ProvePath, g.prove)
 	mux.HandleFunc("GET /open", g.open)
 	mux.HandleFunc("GET /ca.pem", g.certificate)
 	mux.HandleFunc("GET /accept", g.ask)
 	mux.HandleFunc("POST /accept", g.accept)
+	mux.HandleFunc("/", g.nowhere)
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.pages.head(w.Header(), "text/plain; charset=utf-8")
-		site := r.Header.Get("Sec-Fetch-Site")
-		foreign := site != "" && site != "none" && site != "same-origin" &&
-			(r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document")
-		if foreign || cross.Check(r) != nil {
+		if foreign(r) || cross.Check(r) != nil {
 			http.Error(w, "Not for other pages.", http.StatusForbidden)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// plainPAC is the path of the proxy configuration for people and scripts, who
+// can read where it comes from. What is set in a browser has PACPath.
+const plainPAC = "/proxy.pac"
+
+// nowhere answers for addresses that the gateway does not have.
+func (g *Gateway) nowhere(w http.ResponseWriter, r *http.Request) {
+	p := &Problem{Kind: kindNowhere}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		p.Kind = kindMethod
+	}
+	g.fail(w, &request{Request: r, place: place{kind: hostOwn}}, p)
 }
 
 // pac is the proxy configuration: names under the suffix, and nothing else,
@@ -69,18 +83,14 @@ func (g *Gateway) home(w http.ResponseWriter, r *http.Request) { g.showHome(w, r
 func (g *Gateway) showHome(w http.ResponseWriter, r *http.Request, complaint string) {
 	t := g.pages.texts(r)
 	say := func(key string) string { return g.pages.say(t, key, "") }
-	port := ""
-	if local := localAddr(r); local.IsValid() {
-		port = ":" + itoa(local.Port())
-	}
 	v := view{
 		Title: say("home.title"), Lead: say("home.lead"), State: complaint,
 		Placeholder: say("home.placeholder"), Setup: say("home.setup"), PACText: say("home.pac"),
-		PAC:  "http://" + g.address(r) + "/proxy.pac",
-		Door: "http://" + doorHost("name."+g.cfg.Suffix, g.cfg.Suffix) + port + "/",
+		PAC:  "http://" + g.address(r) + plainPAC,
+		Door: g.doorURL(r, "name."+g.cfg.Suffix),
 	}
 	if g.cfg.CA != nil {
-		v.CAText = say("home.ca")
+		v.CAText, v.Fingerprint = say("home.ca"), g.cfg.CA.FingerprintText()
 	}
 	if err := g.pages.show(w, r, http.StatusOK, "home", v); err != nil {
 		g.log.Error("page not shown", "err", err)
@@ -99,16 +109,25 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
 		g.showHome(w, r, g.pages.say(g.pages.texts(r), "home.badname", typed))
 		return
 	}
-	u := url.URL{Scheme: "http", Host: doorHost(parsed.Host(g.cfg.Suffix), g.cfg.Suffix), Path: "/"}
-	if local := localAddr(r); local.IsValid() {
-		u.Host += ":" + itoa(local.Port())
+	http.Redirect(w, r, g.doorURL(r, parsed.Host(g.cfg.Suffix)), http.StatusSeeOther)
+}
+
+// doorURL is the second door of a name, which needs no setup.
+func (g *Gateway) doorURL(r *http.Request, name string) string {
+	u := url.URL{Scheme: "http", Host: doorHost(name, g.cfg.Suffix), Path: "/"}
+	port := g.doorPort()
+	if local := localAddr(r); port == "" && local.IsValid() {
+		port = itoa(local.Port())
 	}
-	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+	if port != "" {
+		u.Host += ":" + port
+	}
+	return u.String()
 }
 
 func (g *Gateway) certificate(w http.ResponseWriter, r *http.Request) {
 	if g.cfg.CA == nil {
-		http.NotFound(w, r)
+		g.nowhere(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-x509-ca-cert")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"altnet/assets"
+	"altnet/engine/record"
 
 	"github.com/dustin/go-humanize"
 )
@@ -29,6 +30,8 @@ type pages struct {
 // view is what the templates are given.
 type view struct {
 	Lang, Title, Lead, Name, Tone string
+	ASCII, Caution                string // the name as computers write it, where people read another
+	Problem                       string // kind of a page that goes on trying
 	State, Refresh, Token         string
 	OpenLink, Back, Owner, Known  string
 	Hints                         []string
@@ -38,7 +41,7 @@ type view struct {
 	Style                         template.CSS
 	Script                        template.JS
 
-	Placeholder, Setup, PAC, PACText, Door, CAText string // home
+	Placeholder, Setup, PAC, PACText, Door, CAText, Fingerprint string // home
 }
 
 type claimView struct{ Address, Link, Note string }
@@ -79,18 +82,44 @@ func (p *pages) texts(r *http.Request) assets.Texts {
 
 // say returns a text with the names that most texts use filled in.
 func (p *pages) say(t assets.Texts, key, name string) string {
-	return t.Get(key, "name", name, "suffix", p.suffix)
+	shown, _, _ := p.display(name)
+	return t.Get(key, "name", shown, "suffix", p.suffix)
+}
+
+// display returns a name as people read it and, where that differs, as
+// computers write it. One that is dressed up as another stays as it is, with
+// the key of a warning.
+func (p *pages) display(name string) (shown, ascii, caution string) {
+	n, err := record.ParseName(name, p.suffix)
+	if err != nil {
+		return name, "", ""
+	}
+	shown, warning := n.Display(p.suffix)
+	switch warning {
+	case record.MixedScripts:
+		return name, "", "caution.mixed"
+	case record.LookAlike:
+		return name, "", "caution.lookalike"
+	}
+	if shown == name {
+		return name, "", ""
+	}
+	return shown, name, ""
 }
 
 // show renders one page. The request is a GET or HEAD by a browser.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
 	t := p.texts(r)
+	name := v.Name
 	v.Lang, v.Style = t.Lang, assets.Style()
+	if v.Name, v.ASCII, v.Caution = p.display(name); v.Caution != "" {
+		v.Caution = t.Get(v.Caution)
+	}
 	tmpl, err := p.base.Clone()
 	if err != nil {
 		return fmt.Errorf("render the page %s: %w", page, err)
 	}
-	tmpl.Funcs(template.FuncMap{"t": func(key string) string { return p.say(t, key, v.Name) }})
+	tmpl.Funcs(template.FuncMap{"t": func(key string) string { return p.say(t, key, name) }})
 	var buf bytes.Buffer
 	if err := tmpl.ExecuteTemplate(&buf, page, v); err != nil {
 		return fmt.Errorf("render the page %s: %w", page, err)
@@ -129,8 +158,11 @@ func (p *pages) state(t assets.Texts, now Progress) string {
 		}
 	}
 	line := t.Get(key, "peers", strconv.Itoa(now.Peers))
-	if now.Total > 0 {
+	switch {
+	case now.Total > 0:
 		line += " · " + t.Get("waiting.bytes", "done", size(now.Done), "total", size(now.Total))
+	case now.Done > 0:
+		line += " · " + size(now.Done)
 	}
 	return line
 }
@@ -152,6 +184,10 @@ func (g *Gateway) fail(w http.ResponseWriter, r *request, p *Problem) {
 	}
 	t := g.pages.texts(r.Request)
 	title, lead := g.pages.say(t, string(p.Kind)+".title", p.Name), g.pages.say(t, string(p.Kind)+".lead", p.Name)
+	if !p.Since.IsZero() {
+		shown, _, _ := g.pages.display(p.Name)
+		lead = t.Get("blocked.here", "name", shown, "date", date(p.Since))
+	}
 	if !wantsPage(r.Request) {
 		g.pages.head(h, "text/plain; charset=utf-8")
 		h.Set("Content-Language", t.Lang)
@@ -165,16 +201,30 @@ func (g *Gateway) fail(w http.ResponseWriter, r *request, p *Problem) {
 		Title: title, Lead: lead, Name: p.Name, Tone: look.tone, Refresh: look.refresh,
 		Claims: g.claims(t, r, p), Actions: g.actions(t, r, p, look), Details: details(t, r, p),
 	}
-	if p.Reason != "" {
-		v.Hints = append(v.Hints, t.Get("detail.reason")+": "+p.Reason)
-	}
-	for i := range look.hints {
-		v.Hints = append(v.Hints, g.pages.say(t, fmt.Sprintf("%s.hint.%d", p.Kind, i+1), p.Name))
+	v.Hints = g.hints(t, p, look)
+	if look.live && r.kind == hostSite {
+		v.Problem, v.Script, v.State = string(p.Kind), assets.Script("waiting"), t.Get("waiting.again")
+		v.Token = g.tokens.mint(tokenOpen, ownerName(r.name), time.Now())
 	}
 	if err := g.pages.show(w, r.Request, look.status, "problem", v); err != nil {
 		g.log.Error("page not shown", "err", err)
 		http.Error(w, title, look.status)
 	}
+}
+
+// hints are what a reader can do.
+func (g *Gateway) hints(t assets.Texts, p *Problem, look looks) []string {
+	if !p.Since.IsZero() {
+		return []string{g.pages.say(t, "blocked.here.hint", p.Name)}
+	}
+	var out []string
+	if p.Reason != "" {
+		out = append(out, t.Get("detail.reason")+": "+p.Reason)
+	}
+	for i := range look.hints {
+		out = append(out, g.pages.say(t, fmt.Sprintf("%s.hint.%d", p.Kind, i+1), p.Name))
+	}
+	return out
 }
 
 func (g *Gateway) note(r *request, p *Problem, look looks) {
@@ -213,6 +263,8 @@ func (g *Gateway) actions(t assets.Texts, r *request, p *Problem, look looks) []
 		if localPath(r.URL.Path) != "/" {
 			add(string(p.Kind)+".home", "/")
 		}
+	case kindNowhere:
+		add("nowhere.home", "/")
 	case kindEmbed:
 		add("embed.open", r.siteURL(r.name, g.cfg.Suffix))
 	case OwnerChanged:
@@ -277,7 +329,7 @@ func (r *request) siteURL(name, suffix string) string {
 func (g *Gateway) waiting(w http.ResponseWriter, r *request, now Progress) {
 	t := g.pages.texts(r.Request)
 	v := view{
-		Title: g.pages.say(t, "waiting.title", r.name), Lead: g.pages.say(t, "waiting.lead", r.name),
+		Name: r.name, Title: g.pages.say(t, "waiting.title", r.name), Lead: g.pages.say(t, "waiting.lead", r.name),
 		State: g.pages.state(t, now), Script: assets.Script("waiting"),
 		Token:    g.tokens.mint(tokenOpen, ownerName(r.name), time.Now()),
 		OpenLink: g.withToken(r, tokenOpen),

@@ -39,6 +39,10 @@ const (
 	kindProxy       Kind = "proxy"
 	kindMethod      Kind = "method"
 	kindBusy        Kind = "busy"
+	kindNowhere     Kind = "nowhere"     // the gateway has no such page of its own
+	kindPreviewOver Kind = "previewover" // or there never was one
+	kindNoHTTPS     Kind = "nohttps"     // nobody trusts the certificate
+	kindNoDoor      Kind = "nodoor"      // a browser without *.localhost
 )
 
 // looks says how a kind is answered and dressed.
@@ -47,52 +51,61 @@ type looks struct {
 	tone    string // class of the page: "calm", "warn", "danger"
 	hints   int    // texts KIND.hint.1 and so on
 	retry   bool   // a button
-	refresh string // by itself, after so many seconds
+	refresh string // by itself, after so many seconds, where the page has no scripts
+	live    bool   // it goes on trying and says so
 	gone    bool   // a service worker of the site must go too
 }
 
 func looksOf(k Kind) looks {
 	switch k {
 	case Unknown:
-		return looks{http.StatusNotFound, "calm", 3, true, "", false}
+		return looks{http.StatusNotFound, "calm", 3, true, "", false, false}
 	case NoPeer:
-		return looks{http.StatusServiceUnavailable, "calm", 2, true, "10", false}
+		return looks{http.StatusServiceUnavailable, "calm", 2, true, "10", true, false}
 	case Blocked:
-		return looks{http.StatusUnavailableForLegalReasons, "danger", 2, false, "", true}
+		return looks{http.StatusUnavailableForLegalReasons, "danger", 2, false, "", false, true}
 	case Conflict:
-		return looks{http.StatusConflict, "warn", 2, true, "", true}
+		return looks{http.StatusConflict, "warn", 2, true, "", false, true}
 	case OwnerChanged:
-		return looks{http.StatusConflict, "warn", 2, false, "", true}
+		return looks{http.StatusConflict, "warn", 2, false, "", false, true}
 	case Withdrawn:
-		return looks{http.StatusGone, "calm", 0, false, "", true}
+		return looks{http.StatusGone, "calm", 0, false, "", false, true}
 	case Expired:
-		return looks{http.StatusGone, "calm", 1, true, "", false}
+		return looks{http.StatusGone, "calm", 1, true, "", false, false}
 	case NotGranted:
-		return looks{http.StatusForbidden, "warn", 0, false, "", true}
+		return looks{http.StatusForbidden, "warn", 0, false, "", false, true}
 	case Offline:
-		return looks{http.StatusServiceUnavailable, "calm", 2, true, "", false}
+		return looks{http.StatusServiceUnavailable, "calm", 2, true, "10", true, false}
 	case BadName:
-		return looks{http.StatusBadRequest, "calm", 1, false, "", false}
+		return looks{http.StatusBadRequest, "calm", 1, false, "", false, false}
 	case WrongClock:
-		return looks{http.StatusServiceUnavailable, "warn", 1, true, "", false}
+		return looks{http.StatusServiceUnavailable, "warn", 1, true, "", false, false}
 	case Corrupt:
-		return looks{http.StatusBadGateway, "warn", 0, true, "", false}
+		return looks{http.StatusBadGateway, "warn", 0, true, "", false, false}
 	case kindTimeout:
-		return looks{http.StatusGatewayTimeout, "calm", 1, true, "", false}
+		return looks{http.StatusGatewayTimeout, "calm", 1, true, "10", true, false}
 	case kindNotFound, kindNoIndex:
-		return looks{http.StatusNotFound, "calm", 0, false, "", false}
+		return looks{http.StatusNotFound, "calm", 0, false, "", false, false}
 	case kindEmbed:
-		return looks{http.StatusForbidden, "warn", 1, false, "", false}
+		return looks{http.StatusForbidden, "warn", 1, false, "", false, false}
 	case kindMisdirected:
-		return looks{http.StatusMisdirectedRequest, "warn", 0, false, "", false}
+		return looks{http.StatusMisdirectedRequest, "warn", 0, false, "", false, false}
 	case kindProxy:
-		return looks{http.StatusForbidden, "warn", 0, false, "", false}
+		return looks{http.StatusForbidden, "warn", 0, false, "", false, false}
 	case kindMethod:
-		return looks{http.StatusMethodNotAllowed, "calm", 0, false, "", false}
+		return looks{http.StatusMethodNotAllowed, "calm", 0, false, "", false, false}
+	case kindNowhere:
+		return looks{http.StatusNotFound, "calm", 0, false, "", false, false}
+	case kindPreviewOver:
+		return looks{http.StatusNotFound, "calm", 1, false, "", false, false}
+	case kindNoHTTPS:
+		return looks{http.StatusForbidden, "warn", 2, false, "", false, false}
+	case kindNoDoor:
+		return looks{http.StatusForbidden, "warn", 3, false, "", false, false}
 	case kindBusy:
-		return looks{http.StatusServiceUnavailable, "calm", 1, true, "5", false}
+		return looks{http.StatusServiceUnavailable, "calm", 1, true, "5", false, false}
 	}
-	return looks{http.StatusInternalServerError, "warn", 1, true, "", false}
+	return looks{http.StatusInternalServerError, "warn", 1, true, "", false, false}
 }
 
 // Claim is one owner's claim in a Conflict.
@@ -110,7 +123,9 @@ type Problem struct {
 	Pinned string // with OwnerChanged: the key the reader knows
 	Claims []Claim
 	Reason string // for people; with Blocked
-	Err    error  // what lies below, shown as a technical detail
+	// Since is when a person of this computer blocked it; zero: somebody else.
+	Since time.Time
+	Err   error // what lies below, shown as a technical detail
 }
 
 // Error reads as a log line.
@@ -131,6 +146,18 @@ func (p *Problem) Unwrap() error { return p.Err }
 // errTimeout ends the context of a look-up that took too long.
 var errTimeout = errors.New("no answer in time")
 
+// asProblem classifies any error of Resolve or of an FS, and says of a refused
+// block why.
+func (g *Gateway) asProblem(ctx context.Context, err error, name string) *Problem {
+	p := asProblem(ctx, err, name)
+	if refused, ok := errors.AsType[*site.RefusedError](err); ok && p.Reason == "" {
+		explained := *p
+		explained.Reason = g.cfg.Refused(refused.Hash)
+		return &explained
+	}
+	return p
+}
+
 // asProblem classifies any error of Resolve or of an FS.
 func asProblem(ctx context.Context, err error, name string) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
@@ -145,6 +172,8 @@ func asProblem(ctx context.Context, err error, name string) *Problem {
 	switch {
 	case errors.Is(err, errTimeout), errors.Is(context.Cause(ctx), errTimeout), errors.Is(err, context.DeadlineExceeded):
 		p.Kind = kindTimeout
+	case errors.Is(err, site.ErrRefused):
+		p.Kind = Blocked
 	case errors.Is(err, site.ErrMissing):
 		p.Kind = NoPeer
 	case errors.Is(err, site.ErrCorrupt), errors.Is(err, site.ErrLimit), errors.Is(err, site.ErrUnsupported):

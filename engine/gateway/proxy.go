@@ -27,6 +27,10 @@ func (g *Gateway) connect(w http.ResponseWriter, r *request) {
 		g.fail(w, r, &Problem{Kind: kindProxy, Name: r.name})
 		return
 	}
+	if r.port == "443" && (g.cfg.CA == nil || !g.cfg.Tunnels()) {
+		g.fail(w, r, &Problem{Kind: kindNoHTTPS, Name: r.name})
+		return
+	}
 	open, err := g.tunnelServer()
 	if err != nil {
 		g.fail(w, r, &Problem{Kind: Internal, Name: r.name, Err: err})
@@ -67,7 +71,7 @@ func (g *Gateway) tunnel(open *tunnels, conn *tunnelConn) {
 		conn.Close()
 	case first[0] != handshake:
 		open.give(conn)
-	case g.cfg.CA == nil:
+	case g.cfg.CA == nil, !g.cfg.Tunnels():
 		conn.Close()
 	default:
 		open.give(tls.Server(conn, g.cfg.CA.TLSConfig()))

@@ -21,6 +21,10 @@ func (g *Gateway) site(w http.ResponseWriter, r *request) {
 		g.fail(w, r, &Problem{Kind: kindMisdirected, Name: r.name})
 		return
 	}
+	if g.unsafe(r) && !(g.cfg.CA != nil && g.cfg.Trusted()) && knowsNoDoor(r.UserAgent()) {
+		g.fail(w, r, &Problem{Kind: kindNoDoor, Name: r.name})
+		return
+	}
 	if to := g.elsewhere(r); to != "" {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r.Request, to, http.StatusTemporaryRedirect)
@@ -41,29 +45,42 @@ func (g *Gateway) site(w http.ResponseWriter, r *request) {
 	}
 }
 
-// elsewhere returns the URL that a request has to go to: the one spelling of
-// a host, and https once the browser trusts it.
+// elsewhere returns the URL that a request has to go to, "" where it is right.
+// All of it is asked about again each time: trust can be taken back.
 func (g *Gateway) elsewhere(r *request) string {
 	u := url.URL{Scheme: "http", Host: r.name, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-	if r.door {
+	port := r.port
+	trusted := g.cfg.CA != nil && g.cfg.Trusted()
+	switch {
+	case r.TLS != nil:
+		u.Scheme = "https"
+	case r.onDNS() && trusted, r.proxied && trusted && wantsPage(r.Request):
+		u.Scheme, port = "https", ""
+		if g.cfg.TLSPort != 443 && !r.proxied {
+			port = itoa(g.cfg.TLSPort)
+		}
+	case g.unsafe(r):
+		u.Host, port = doorHost(r.name, g.cfg.Suffix), g.doorPort()
+	case !r.moved:
+		return ""
+	case r.door:
 		u.Host = doorHost(r.name, g.cfg.Suffix)
 	}
-	if r.port != "" {
-		u.Host += ":" + r.port
+	if r.TLS != nil && !r.moved {
+		return ""
 	}
-	if r.TLS != nil {
-		u.Scheme = "https"
-	} else if !r.door && wantsPage(r.Request) && g.cfg.CA != nil && g.cfg.Trusted() {
-		u.Scheme, u.Host = "https", r.name
-		if port := g.cfg.TLSPort; port != 443 && !r.proxied {
-			u.Host += ":" + itoa(port)
-		}
-		return u.String()
+	if port != "" {
+		u.Host += ":" + port
 	}
-	if r.moved {
-		return u.String()
-	}
-	return ""
+	return u.String()
+}
+
+// unsafe reports whether a browser must not show a site at this address: over
+// plain http and DNS a page counts as one of this machine's own, without a way
+// to tell the browser otherwise, and could reach the reader's local services.
+// The second door can say so. Other machines have no second door here.
+func (g *Gateway) unsafe(r *request) bool {
+	return r.onDNS() && isBrowser(r.Request) && fromHere(r.Request) && g.doorPort() != ""
 }
 
 // spendToken acts on the links of this gateway's pages, which carry a token in
@@ -135,7 +152,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *request) {
 	f, err := g.lookup(ctx, r.name, r.URL.Path, page)
 	settle()
 	if err != nil {
-		err = asProblem(ctx, err, r.name)
+		err = g.asProblem(ctx, err, r.name)
 	}
 	g.finish(w, r, f, err)
 }
@@ -146,7 +163,7 @@ func (g *Gateway) finish(w http.ResponseWriter, r *request, f *found, err error)
 		defer f.Close()
 	}
 	if err != nil {
-		g.fail(w, r, asProblem(r.Context(), err, r.name))
+		g.fail(w, r, g.asProblem(r.Context(), err, r.name))
 		return
 	}
 	g.deliver(w, r, f)
@@ -166,13 +183,22 @@ func (g *Gateway) lookup(ctx context.Context, name, urlPath string, page bool) (
 	if err != nil {
 		return nil, err
 	}
+	f, err := g.openPath(ctx, s, urlPath, page)
+	if err != nil {
+		return f, g.asProblem(ctx, err, name)
+	}
+	return f, nil
+}
+
+// openPath opens what a site has at a path, up to the first byte.
+func (g *Gateway) openPath(ctx context.Context, s Site, urlPath string, page bool) (*found, error) {
 	f, err := find(ctx, s, urlPath, page)
 	if err == nil && f.file != nil {
 		err = f.load(g.cfg.Section != nil, &g.buffers)
 	}
 	if err != nil {
 		f.Close()
-		return &found{site: s}, asProblem(ctx, err, name)
+		return &found{site: s}, err
 	}
 	return f, nil
 }

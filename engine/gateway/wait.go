@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -195,7 +196,7 @@ func (g *Gateway) begin(key string, r *request) *wait {
 		w.f, w.err = g.lookup(ctx, name, path, true)
 		settle()
 		if w.err != nil {
-			w.err = asProblem(ctx, w.err, name)
+			w.err = g.asProblem(ctx, w.err, name)
 		}
 		if g.waits.end(key, w, time.Now()) {
 			if w.f != nil {
@@ -219,30 +220,56 @@ func (g *Gateway) progress(w http.ResponseWriter, r *request) {
 		return
 	}
 	g.opened(r.name)
-	running, ready := g.join(r)
+	t := g.pages.texts(r.Request)
+	shown := Kind(r.Header.Get("Altnet-Shown"))
+	running, ready := g.join(r, shown)
 	if !ready {
-		clock := time.NewTimer(pollHold)
-		defer clock.Stop()
-		select {
-		case <-running.done:
-			ready = true
-		case <-clock.C:
-		case <-r.Context().Done():
-		}
+		ready = running.hold(r.Context(), shown)
+	}
+	if running == nil && !ready {
+		writeJSON(w, progressReply{Text: t.Get("waiting.again")})
+		return
 	}
 	p := g.cfg.Progress(r.name)
-	writeJSON(w, progressReply{Ready: ready, Text: g.pages.state(g.pages.texts(r.Request), p), Done: p.Done, Total: p.Total, Peers: p.Peers})
+	writeJSON(w, progressReply{Ready: ready, Text: g.pages.state(t, p), Done: p.Done, Total: p.Total, Peers: p.Peers})
 }
 
-// join finds the look-up of a page or begins one. ready: the page need not wait.
-func (g *Gateway) join(r *request) (running *wait, ready bool) {
+// hold keeps a question for a moment and reports whether the page has something
+// new to show by then: another outcome than the problem that it shows already.
+func (w *wait) hold(ctx context.Context, shown Kind) (ready bool) {
+	var done <-chan struct{}
+	if w != nil {
+		done = w.done
+	}
+	clock := time.NewTimer(pollHold)
+	defer clock.Stop()
+	select {
+	case <-done:
+		return w.err == nil || !sameProblem(w.err, shown)
+	case <-clock.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// sameProblem reports whether an outcome is a problem that the page shows
+// already while it goes on trying.
+func sameProblem(err error, shown Kind) bool {
+	p, ok := errors.AsType[*Problem](err)
+	return ok && p.Kind == shown && looksOf(p.Kind).live
+}
+
+// join finds the look-up of a page or begins one. ready: the page need not
+// wait. Neither: it failed as the page says already, and rests for a while.
+func (g *Gateway) join(r *request, shown Kind) (running *wait, ready bool) {
 	key := waitKey(r)
 	g.waits.mu.Lock()
-	_, failed := g.waits.ended[key]
+	ended, failed := g.waits.ended[key]
+	failed = failed && time.Now().Before(ended.until)
 	running = g.waits.running[key]
 	g.waits.mu.Unlock()
 	if failed {
-		return nil, true
+		return nil, !sameProblem(ended.err, shown)
 	}
 	if running != nil {
 		return running, false

@@ -272,7 +272,7 @@ func (t *fetch) unseen(places []place) (fresh []place, hashes []wire.Hash, err e
 			return nil, nil, fmt.Errorf("more than %d blocks: %w", MaxBlocks, ErrLimit)
 		}
 		if t.f.cfg.Refuse(p.Hash) {
-			return nil, nil, &MissingError{Hash: p.Hash, Count: 1}
+			return nil, nil, &RefusedError{p.Hash}
 		}
 		t.seen[p.spot()] = struct{}{}
 		fresh, hashes = append(fresh, p), append(hashes, p.Hash)
@@ -352,7 +352,7 @@ func (t *fetch) selectRange(all []*item, out Fetched) ([]*item, error) {
 			continue
 		}
 		if t.f.cfg.Refuse(it.hash) {
-			return nil, &MissingError{Hash: it.hash, Count: 1}
+			return nil, &RefusedError{it.hash}
 		}
 		wanted = append(wanted, it)
 	}

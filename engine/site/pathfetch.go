@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"altnet/engine/wire"
@@ -26,6 +29,20 @@ type pathFetch struct {
 	path string
 	got  map[wire.Hash][]byte // verified, not yet readable from local
 	over bool
+	// done counts bytes that came. total is what will come, once the link to
+	// the file was met; until then it is 0.
+	done, total int64
+}
+
+// met notes the size of the file at the end of the path.
+func (pf *pathFetch) met(p place, n *node) {
+	dir, name := path.Split(pf.path)
+	if n.kind != KindLeaf || int(p.depth) != strings.Count(dir, "/") {
+		return
+	}
+	if i := slices.Index(n.names, name); i >= 0 && n.links[i].Kind.isFile() {
+		pf.total = pf.done + int64(min(n.links[i].Size, pathLimit))
+	}
 }
 
 // fetchPath starts or joins the fetch of a path.
@@ -193,6 +210,7 @@ func (p *pathReader) take(data []byte) error {
 	if !ok {
 		return fmt.Errorf("block %s: %w", h, ErrLiar)
 	}
+	var node *node
 	if at.Kind != KindChunk {
 		n, err := at.parse(data)
 		if err == nil {
@@ -201,11 +219,18 @@ func (p *pathReader) take(data []byte) error {
 		if err != nil {
 			return err
 		}
+		node = n
+	}
+	if p.r.f.cfg.Refuse(h) {
+		return nil // who wants it is told so
 	}
 	p.blocks = append(p.blocks, Block{Hash: h, Data: data})
 	s := p.r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p.pf.done += int64(len(data)); node != nil {
+		p.pf.met(at, node)
+	}
 	p.pf.got[h] = data
 	if it, ok := s.items[h]; ok {
 		if _, err := s.deliverLocked(it, data); err != nil {

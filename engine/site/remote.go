@@ -36,6 +36,30 @@ func (r *Remote) Close() error {
 	return nil
 }
 
+// Reading is how far what is being read through a Remote has come.
+type Reading struct {
+	Searching   bool  // for holders
+	Holders     int   // found and not given up
+	Done, Total int64 // bytes of the paths under way; Total is 0 until it is known
+}
+
+// Reading returns how far what is being read has come, at once.
+func (r *Remote) Reading() Reading {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	out := Reading{Searching: r.s.searching, Holders: r.s.activeLocked()}
+	known := true
+	for _, pf := range r.paths {
+		out.Done += pf.done
+		out.Total += pf.total
+		known = known && pf.total > 0
+	}
+	if !known {
+		out.Total = 0
+	}
+	return out
+}
+
 // Get implements Blocks.
 func (r *Remote) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, error) {
 	data, err := r.local.Get(ctx, h, buf)
@@ -52,7 +76,7 @@ func (r *Remote) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, erro
 // want returns the item of a block, queued if it was not wanted yet.
 func (r *Remote) want(h wire.Hash) (*item, error) {
 	if r.f.cfg.Refuse(h) {
-		return nil, &MissingError{Hash: h, Count: 1}
+		return nil, &RefusedError{h}
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -122,7 +146,7 @@ func (p *remotePath) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, 
 	}
 	p.once.Do(func() { p.pf = p.fetchPath(p.path) })
 	if p.f.cfg.Refuse(h) {
-		return nil, &MissingError{Hash: h, Count: 1}
+		return nil, &RefusedError{h}
 	}
 	p.s.mu.Lock()
 	if data, ok := p.pf.got[h]; ok {

@@ -42,6 +42,9 @@ var (
 	// ErrMissing: a block is not held and cannot be had. Every *MissingError is
 	// one. It never matches fs.ErrNotExist, which is for paths.
 	ErrMissing = errors.New("block not available")
+	// ErrRefused: a block that this node may not hold. Every *RefusedError is
+	// one, and ErrMissing too.
+	ErrRefused = errors.New("block refused here")
 	// ErrCorrupt: bytes that hash as they should but are not a valid tree.
 	ErrCorrupt = errors.New("malformed site tree")
 	// ErrLimit: a site beyond the limits of the format or of the caller.
@@ -68,6 +71,15 @@ func (e *MissingError) Error() string {
 
 // Is makes every MissingError an ErrMissing.
 func (e *MissingError) Is(target error) bool { return target == ErrMissing }
+
+// RefusedError names a block that this node may not hold.
+type RefusedError struct{ Hash wire.Hash }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return fmt.Sprintf("block %s is refused here", e.Hash) }
+
+// Is makes every RefusedError an ErrRefused and an ErrMissing.
+func (e *RefusedError) Is(target error) bool { return target == ErrRefused || target == ErrMissing }
 
 // Blocks is where blocks are read. Get returns the block's bytes, verified when
 // they came in, in buf where that is big enough. A block that is not there is
