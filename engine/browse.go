@@ -69,7 +69,7 @@ func (o *openSites) forget() {
 func (e *Engine) gatewayConfig() gateway.Config {
 	cfg := gateway.Config{
 		Suffix: e.cfg.TLD, Resolve: e.browse, Local: e.local, Accept: e.acceptOwner, Section: e.section,
-		CA: e.doors.ca, Secret: e.key.Sign("altnet gateway marks v1", nil), Log: e.log,
+		CA: e.doors.ca, Secret: e.key.Sign("altnet gateway marks v1", nil), Log: e.book.private(),
 	}
 	return cfg
 }
@@ -80,6 +80,7 @@ func (e *Engine) browse(ctx context.Context, name string) (gateway.Site, error) 
 	if err != nil {
 		return gateway.Site{}, gateway.ProblemOf(res, err, e.cfg.TLD)
 	}
+	e.shared.visited(&res.Record)
 	return e.shown(res)
 }
 

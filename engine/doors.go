@@ -67,7 +67,7 @@ func (e *Engine) openDNS() (err error) {
 		return fmt.Errorf("-dns-ip %q: want an IP address: %w", e.cfg.DNSIP, err)
 	}
 	e.doors.dns, err = dns.Listen(dns.Config{
-		Addrs: []string{e.cfg.DNS}, TLD: e.cfg.TLD, IPs: []netip.Addr{ip}, Upstream: e.cfg.DNSUpstream, Log: e.log,
+		Addrs: []string{e.cfg.DNS}, TLD: e.cfg.TLD, IPs: []netip.Addr{ip}, Upstream: e.cfg.DNSUpstream, Log: e.book.private(),
 	})
 	if err != nil {
 		return fmt.Errorf("open the door -dns %s: %w", e.cfg.DNS, err)

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"altnet/engine/control"
 	"altnet/engine/dht"
 	"altnet/engine/identity"
 	"altnet/engine/peer"
@@ -53,9 +52,18 @@ type Engine struct {
 	wg     sync.WaitGroup
 	close  sync.Once
 
+	setting  sync.Mutex    // held by SetSettings
+	settling sync.Mutex    // held by settle
+	looking  chan struct{} // wakes keepPresence; holds one token
+	full     chan struct{} // holds a token when a write found the disk full
+	month    month
+	watched  watched
+	shared   *shared
+	book     *logbook
+	port     uint16 // for peers; 0: none
+
 	mu       sync.Mutex
-	online   bool
-	settings control.Settings
+	presence presence
 }
 
 // Open opens the store and the keys, binds every address and joins the
@@ -63,17 +71,23 @@ type Engine struct {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
 	e := &Engine{
-		cfg: cfg, log: cfg.Log, started: time.Now(), gate: record.NewGate(),
+		cfg: cfg, started: time.Now(), gate: record.NewGate(),
 		network: record.NetworkID(cfg.Network), rules: newRules(cfg.Data),
-		joining: make(chan struct{}, 1), owing: make(chan struct{}, 1),
+		joining: make(chan struct{}, 1), owing: make(chan struct{}, 1), looking: make(chan struct{}, 1),
+		full: make(chan struct{}, 1), watched: watched{seen: map[wire.Hash]bool{}},
 	}
+	e.book = newLogbook(cfg.Log.Handler(), cfg.TLD, cfg.Data)
+	e.log = slog.New(e.book)
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := e.open(ctx); err != nil {
 		e.Close()
 		return nil, err
 	}
 	signal(e.joining)
-	for _, loop := range []func(){e.keepJoined, e.keepAnnounced, e.followPins, e.watchRules, e.watchStatus} {
+	for _, loop := range []func(){
+		e.keepJoined, e.keepAnnounced, e.followPins, e.watchRules, e.watchStatus,
+		e.keepPresence, e.watchPower, e.watchSites, e.shared.keep,
+	} {
 		e.wg.Go(loop)
 	}
 	return e, nil
@@ -87,6 +101,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	}
 	if e.store, err = store.Open(store.Config{
 		Dir: e.cfg.Data, Budget: e.cfg.StoreBudget, NoSync: e.cfg.NoSync, Log: e.log,
+		DiskFull: func() { signal(e.full) },
 	}); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
@@ -94,10 +109,13 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		return fmt.Errorf("load the node key: %w", err)
 	}
 	e.sites = newSites(e.store)
-	if e.settings, err = e.loadSettings(); err != nil {
+	if err := e.loadPresence(); err != nil {
 		return err
 	}
-	e.online = e.wantsOnline()
+	budget := e.chosen().DiskBudget
+	if err := e.store.SetBudget(ctx, budget); err != nil {
+		return fmt.Errorf("fit the disk budget: %w", err)
+	}
 	if err := e.openNetwork(ctx); err != nil {
 		return err
 	}
@@ -106,7 +124,9 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if err := e.openDoors(ctx); err != nil {
 		return err
 	}
-	e.host.SetOnline(e.online)
+	e.host.SetOnline(false) // until it is settled
+	e.settle(func(*presence) {})
+	e.countMonth()
 	e.host.Start()
 	return nil
 }
@@ -129,17 +149,12 @@ func (e *Engine) openNetwork(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	role := wire.Role(0)
-	if port != 0 {
-		role |= wire.RoleServer
-		if !e.cfg.NoVolunteer {
-			role |= wire.RoleVolunteer
-		}
-	}
+	e.port = port
 	e.host, err = peer.New(peer.Config{
 		Self: wire.Self{Key: e.key}, NetworkID: e.network, NetworkSecret: e.cfg.NetworkSecret,
-		Agent: "altnet/" + e.cfg.Version, Role: role, Listen: listeners, ListenPort: port,
+		Agent: "altnet/" + e.cfg.Version, Role: e.role(), Listen: listeners, ListenPort: port,
 		Announce: announce, Public: e.cfg.Public, Dial: e.cfg.DialFunc, Log: e.log,
+		Alarm: func() { signal(e.looking) },
 	})
 	if err != nil {
 		for _, l := range listeners {
@@ -147,6 +162,8 @@ func (e *Engine) openNetwork(ctx context.Context) (err error) {
 		}
 		return fmt.Errorf("start the peer host: %w", err)
 	}
+	s := e.chosen()
+	e.host.SetRates(s.UpLimit, s.DownLimit)
 	e.dht, err = dht.New(dht.Config{
 		Network: e.host, Store: dht.Bucket{Store: e.store, Name: "dht"}, Validate: e.validate, Seeds: e.seeds,
 		Remote: e.host.Remote, Server: func() bool { return port != 0 }, AllowPrivate: !e.cfg.Public, Log: e.log,
@@ -162,11 +179,12 @@ func (e *Engine) openSites() {
 	e.swarm = e.newSwarm()
 	e.keeper = replica.New(replica.Config{
 		Network: e.replicaNetwork(), Store: e.store, Lease: e.cfg.LeaseTime, CheckEvery: e.cfg.CheckEvery,
-		PerPeerBudget: e.cfg.PerPeerBudget, Volunteer: func() bool { return !e.cfg.NoVolunteer && e.isOnline() },
+		PerPeerBudget: e.cfg.PerPeerBudget, Volunteer: func() bool { return e.chosen().Volunteer && e.isOnline() },
 		Report: e.confirmed, Log: e.log,
 	})
 	e.names = e.newResolver()
 	e.opened = newOpenSites(e)
+	e.shared = newShared(e)
 }
 
 // signal leaves a token in a channel that holds one.
@@ -240,6 +258,9 @@ func (e *Engine) shut() error {
 		errs = append(errs, e.host.Close())
 	}
 	e.wg.Wait()
+	if e.host != nil {
+		errs = append(errs, e.closeMonth())
+	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
 	}

@@ -233,5 +233,6 @@ func (e *Engine) watchStatus() {
 // is none.
 func visiblyDifferent(a, b control.Status) bool {
 	a.Traffic, b.Traffic = control.Traffic{}, control.Traffic{}
+	a.MonthUsed, b.MonthUsed = 0, 0
 	return !reflect.DeepEqual(a, b)
 }

@@ -16,7 +16,7 @@ func (e *Engine) handle() {
 	} {
 		e.host.Handle(t, e.answerDHT)
 	}
-	shares := newShares(e.store)
+	shares := newShares(e.store, e.shared.has)
 	server := site.NewServer(site.ServerConfig{
 		Blocks: e.store, Site: shares.site, Have: shares.have, Refuse: e.refuses, Log: e.log,
 	})

@@ -23,9 +23,6 @@ const (
 	seedTimeout = 15 * time.Second
 )
 
-// settingsBucket holds this node's few own settings.
-const settingsBucket = "settings"
-
 // keepJoined enters the network at the start and whenever the user goes online
 // again. What is owed to the network is brought in then.
 func (e *Engine) keepJoined() {
@@ -188,42 +185,4 @@ func (e *Engine) setPin(hostport string, id identity.NodeID) {
 	if err := e.store.Bucket("bootstrap").Put(e.ctx, []byte(hostport), id[:], time.Time{}); err != nil {
 		e.log.Warn("remember a bootstrap node", "err", err)
 	}
-}
-
-// isOnline reports whether the user wants to be in the network.
-func (e *Engine) isOnline() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.online
-}
-
-var onlineKey = []byte("offline")
-
-// wantsOnline reads the choice that SetOnline wrote down.
-func (e *Engine) wantsOnline() bool {
-	_, offline, err := e.store.Bucket(settingsBucket).Get(onlineKey)
-	return err != nil || !offline
-}
-
-// SetOnline implements control.Control.
-func (e *Engine) SetOnline(ctx context.Context, online bool) error {
-	bucket := e.store.Bucket(settingsBucket)
-	var err error
-	if online {
-		err = bucket.Delete(ctx, onlineKey)
-	} else {
-		err = bucket.Put(ctx, onlineKey, []byte{1}, time.Time{})
-	}
-	if err != nil {
-		return storeError(fmt.Errorf("remember the choice: %w", err))
-	}
-	e.mu.Lock()
-	e.online = online
-	e.mu.Unlock()
-	e.host.SetOnline(online)
-	if online {
-		signal(e.joining)
-	}
-	e.events.poke()
-	return nil
 }

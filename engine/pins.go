@@ -172,6 +172,7 @@ func (e *Engine) followOnce() {
 		if err := e.follow(ctx, owners[i], p); err != nil {
 			e.log.Info("follow a pinned site", "name", p.Name, "err", err)
 		}
+		e.lookUp(ctx, p.Name) // whose owner may have changed, which is told there
 	}
 }
 
@@ -199,7 +200,13 @@ func (e *Engine) follow(ctx context.Context, owner identity.PublicKey, p pinEntr
 	if err != nil {
 		return err
 	}
-	return e.pin(ctx, p.Name, &r, out)
+	if err := e.pin(ctx, p.Name, &r, out); err != nil {
+		return err
+	}
+	e.tell(p.User, control.Notice{
+		Kind: control.NoticeSiteUpdated, Name: e.nameOf(&r), Text: e.nameOf(&r) + " has a new version, which is kept here now.",
+	})
+	return nil
 }
 
 // pinnedSites lists what the caller pinned.

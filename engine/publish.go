@@ -134,10 +134,12 @@ func (e *Engine) mayReplace(caller control.Caller, en *entry, known bool, r *rec
 // one was lost.
 func (e *Engine) confirmed(root wire.Hash) {
 	e.events.confirmed(root)
+	e.watched.report(root)
 	full := fullCopies(e.keeper.Confirmed(root)) > 0
 	for _, en := range e.ownersOf(root) {
 		if full && !en.Placed {
 			e.notePlaced(en.Owner, root)
+			e.tellPublished(en)
 		}
 		e.tellReceipt(en)
 	}

@@ -50,7 +50,7 @@ func (e *Engine) complain(said string) string {
 	text := "The rules were changed and cannot be read; the old ones stay in force. " + err.Error()
 	if text != said {
 		e.log.Error("rules not in force", "err", err)
-		e.events.notice(control.Event{Kind: control.EventNotice, Time: time.Now(), Notice: &control.Notice{Kind: control.NoticeOther, Text: text}})
+		e.notify(control.Notice{Kind: control.NoticeOther, Text: text})
 	}
 	return text
 }

@@ -18,7 +18,7 @@ import (
 func (e *Engine) newResolver() *resolver.Resolver {
 	return resolver.New(resolver.Config{
 		Network: e.network, TLD: e.cfg.TLD, Get: e.dht.Get, Bucket: e.store.Bucket("names"), Gate: e.gate,
-		Policy: e.rules.now, Online: e.isOnline, Group: e.groupOf, Log: e.log,
+		Policy: e.rules.now, Online: e.isOnline, Group: e.groupOf, Log: e.book.private(),
 	})
 }
 
@@ -50,6 +50,9 @@ func (e *Engine) lookUp(ctx context.Context, name string) (resolver.Resolution, 
 			res.Verdict, res.Reason = record.Blocked, reason
 			err = fmt.Errorf("%s: %w", name, resolver.ErrBlocked)
 		}
+	}
+	if errors.Is(err, resolver.ErrOwnerChanged) {
+		e.tellOwnerChanged(ctx, res)
 	}
 	if res.Reason != "" && errors.Is(err, resolver.ErrBlocked) {
 		err = fmt.Errorf("%w: %s", err, res.Reason)

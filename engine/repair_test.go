@@ -113,7 +113,7 @@ func TestShares(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		sh := newShares(s)
+		sh := newShares(s, func(wire.Hash) bool { return false })
 		var list []wire.Hash
 		put := func(i int) wire.Hash {
 			data := fmt.Appendf(nil, "block %d", i)
@@ -177,7 +177,7 @@ func TestSharesBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		sh := newShares(s)
+		sh := newShares(s, func(wire.Hash) bool { return false })
 		const each = maxShareSums / 4
 		for i := range 6 {
 			list := make([]wire.Hash, each)

@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"altnet/engine/control"
+	"altnet/engine/wire"
 )
+
+// settingsBucket holds this node's few own settings.
+const settingsBucket = "settings"
 
 var settingsKey = []byte("settings")
 
@@ -47,33 +50,49 @@ func (e *Engine) loadSettings() (control.Settings, error) {
 }
 
 // Settings implements control.Control.
-func (e *Engine) Settings(context.Context) (control.Settings, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.settings, nil
-}
+func (e *Engine) Settings(context.Context) (control.Settings, error) { return e.chosen(), nil }
 
 // SetSettings implements control.Control.
 func (e *Engine) SetSettings(ctx context.Context, s control.Settings) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
+	e.setting.Lock()
+	defer e.setting.Unlock()
 	err := save(ctx, e.store.Bucket(settingsBucket), settingsKey, settingsEntry{s, e.cfg.flagged()})
 	if err != nil {
 		return storeError(fmt.Errorf("remember the settings: %w", err))
 	}
-	e.mu.Lock()
-	e.settings = s
-	e.mu.Unlock()
-	e.events.poke()
+	old := e.chosen()
+	e.settle(func(p *presence) { p.settings = s })
+	e.obey(s)
+	signal(e.looking) // for the month
+	if s.Share != old.Share {
+		e.shared.chose(s.Share)
+	}
+	if err := e.store.SetBudget(ctx, s.DiskBudget); err != nil {
+		return storeError(fmt.Errorf("fit the disk budget: %w", err))
+	}
+	if s.Accepted.IsZero() && !old.Accepted.IsZero() && !e.cfg.AskFirst {
+		return e.SetOnline(ctx, false) // a node that does not ask has no other way to heed it
+	}
 	return nil
 }
 
-// Pause implements control.Control.
-func (e *Engine) Pause(context.Context, time.Time) error { return errNotYet }
+// obey has the network's side follow the settings.
+func (e *Engine) obey(s control.Settings) {
+	e.host.SetRates(s.UpLimit, s.DownLimit)
+	e.host.SetRole(e.role())
+}
 
-// Forget implements control.Control.
-func (e *Engine) Forget(context.Context) (int64, error) { return 0, errNotYet }
-
-// Logs implements control.Control.
-func (e *Engine) Logs(context.Context) ([]control.LogLine, error) { return nil, errNotYet }
+// role is what the node does for other peers.
+func (e *Engine) role() wire.Role {
+	role := wire.Role(0)
+	if e.port != 0 {
+		role |= wire.RoleServer
+		if e.chosen().Volunteer {
+			role |= wire.RoleVolunteer
+		}
+	}
+	return role
+}

@@ -22,13 +22,14 @@ func (e *Engine) Status(_ context.Context) (control.Status, error) {
 	sessions := e.host.Sessions()
 	up, down := e.host.Traffic()
 	s := control.Status{
-		Version: e.cfg.Version, Online: e.isOnline(), Connected: len(sessions) > 0,
+		Version: e.cfg.Version, Connected: len(sessions) > 0,
 		NodeID: e.key.ID().String(), Network: e.cfg.Network, Agent: "altnet/" + e.cfg.Version, Started: e.started,
 		Listen: e.listening, Addresses: addresses(e.host.Self().Addrs), Doors: e.doors.describe(),
 		Peers: len(sessions), DHT: e.dhtStatus(), Store: storeStatus(e.store.Usage()),
 		Traffic: control.Traffic{Up: up, Down: down},
-		Data:    e.cfg.Data, Host: e.cfg.Host,
+		Data:    e.cfg.Data, Host: e.cfg.Host, Reach: reach(sessions), MonthUsed: e.monthUsed(up + down),
 	}
+	e.describePresence(&s)
 	each(e.sites.own, func(_ identity.PublicKey, en entry) {
 		if r, err := en.parsed(); err == nil && !r.Tombstone() {
 			s.Sites++
@@ -40,6 +41,23 @@ func (e *Engine) Status(_ context.Context) (control.Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// describePresence says whether the node is to be in the network, and why not.
+func (e *Engine) describePresence(s *control.Status) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := &e.presence
+	s.Online, s.Accepted = p.wanted(), !p.asks || !p.settings.Accepted.IsZero()
+	_, s.Paused = p.decide(time.Now())
+}
+
+// reach says how peers get here: one that came is the proof that they do.
+func reach(sessions []peer.SessionInfo) control.Reach {
+	if slices.ContainsFunc(sessions, func(s peer.SessionInfo) bool { return s.Inbound }) {
+		return control.ReachDirect
+	}
+	return control.ReachUnknown
 }
 
 func (e *Engine) dhtStatus() control.DHT {

@@ -25,7 +25,7 @@ func (e *Engine) newSwarm() *site.Fetcher {
 			e.log.Warn("a peer sent false blocks", "peer", p.ID.Short(), "err", err)
 			e.dht.Failed(p.ID)
 		},
-		Log: e.log,
+		Log: e.book.private(),
 	})
 }
 

@@ -30,3 +30,10 @@ func CallerFrom(ctx context.Context) Caller {
 	}
 	return self
 }
+
+// HasCaller reports whether a context says who asks: a browser's request, and
+// what the node does by itself, does not.
+func HasCaller(ctx context.Context) bool {
+	_, ok := ctx.Value(callerKey{}).(Caller)
+	return ok
+}

@@ -71,7 +71,7 @@ func (a *appender) write(p *pack, off int64, parts ...[]byte) error {
 	for _, part := range parts {
 		if _, err := p.file.WriteAt(part, off); err != nil {
 			a.giveBack(p, start)
-			return fmt.Errorf("append to pack %d: %w", p.id, diskError(err))
+			return fmt.Errorf("append to pack %d: %w", p.id, a.s.diskFull(err))
 		}
 		off += int64(len(part))
 	}

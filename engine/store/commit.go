@@ -141,7 +141,7 @@ func (s *Store) commitGroup(group []*write) (broken error) {
 		case culprit != nil:
 			culprit.err = err // and once more without it
 		default:
-			err = diskError(err)
+			err = s.diskFull(err)
 			if !errors.Is(err, ErrDiskFull) {
 				// bbolt may or may not have reached the disk, and its memory
 				// and the file may disagree from now on.

@@ -66,6 +66,10 @@ type Config struct {
 	NoSync   bool          // leave out every fsync; for tests on virtual time only
 	Log      *slog.Logger  // default: discard
 
+	// DiskFull is called whenever a write fails because the disk is full. It
+	// must neither wait nor use the store.
+	DiskFull func()
+
 	// MaxRoots bounds the sites kept, whose records lie in memory (about 300
 	// bytes each); default 2^17.
 	MaxRoots int
@@ -314,6 +318,15 @@ func (s *Store) keepIfHeld(h wire.Hash, long bool) bool {
 		s.passing.add(h, time.Now(), keepPassing)
 	}
 	return true
+}
+
+// diskFull is diskError for what is written all the time: it says so, too.
+func (s *Store) diskFull(err error) error {
+	err = diskError(err)
+	if errors.Is(err, ErrDiskFull) && s.cfg.DiskFull != nil {
+		s.cfg.DiskFull()
+	}
+	return err
 }
 
 // diskError gives a full disk its sentinel.
