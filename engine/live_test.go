@@ -28,10 +28,10 @@ func TestPublishIsLive(t *testing.T) {
 			what, name string
 			most       time.Duration
 		}{
-			{"cold", "", 1600 * time.Millisecond},
+			{"cold", "", time.Second},
 			{"address", "", time.Second},
-			{"name", "live.alt", 1200 * time.Millisecond},
-			{"update", "live.alt", 1200 * time.Millisecond},
+			{"name", "live.alt", time.Second},
+			{"update", "live.alt", time.Second},
 		} {
 			dir := folder(t, 20, 10_000)
 			start := time.Now()

@@ -15,8 +15,9 @@ import (
 var errStale = errors.New("a newer record of this owner stands")
 
 // HandleOffer answers an offer from a peer: it decides, says so, pulls the
-// blocks, and confirms once they are durable. Then it tells the network: the
-// offerer does not wait for that. It returns when all has ended.
+// blocks, and confirms once they are durable. Then it makes sure that the record
+// is the owner's newest, which takes a look-up, and tells the network: the
+// offerer waits for neither. It returns when all has ended.
 func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, offer wire.Offer, s Stream) error {
 	ctx, leave, err := k.enter(ctx)
 	if err != nil {
@@ -39,7 +40,9 @@ func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, 
 		k.cfg.Log.Info("offer refused", "root", offer.Root, "from", from.ID.Short(), "reason", reason)
 		return nil
 	}
-	receipt, err := p.run(ctx)
+	question, answered := k.ask(ctx, p.voucher)
+	defer answered()
+	receipt, err := p.run(ctx, question)
 	if err != nil {
 		k.cfg.Log.Info("offer not completed", "root", offer.Root, "from", from.ID.Short(), "err", err)
 		s.Write(complaint(err))
@@ -48,9 +51,37 @@ func (k *Keeper) HandleOffer(ctx context.Context, from wire.Peer, group string, 
 	err = s.Write(receipt)
 	if ctx, leave, closed := k.enter(context.WithoutCancel(ctx)); closed == nil {
 		defer leave()
-		p.provide(ctx, p.full)
+		err = errors.Join(err, p.settle(ctx, question))
 	}
 	return err
+}
+
+// settle ends a lease whose record turns out to be stale after the receipt, and
+// tells the network of any other.
+func (p *pull) settle(ctx context.Context, question <-chan error) error {
+	if err := <-question; err != nil {
+		p.k.cfg.Log.Info("lease given back", "root", p.offer.Root, "err", err)
+		p.undo(ctx, err)
+		return err
+	}
+	p.provide(ctx, p.full)
+	return nil
+}
+
+// ask asks the network whether v is the owner's newest record. The channel is
+// given one answer, nil or errStale; answered ends the question, which outlives
+// the stream that it came with.
+func (k *Keeper) ask(ctx context.Context, v Voucher) (question chan error, answered func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(k.ctx, cancel)
+	question = make(chan error, 1)
+	var asking sync.WaitGroup
+	asking.Go(func() { question <- k.checkNewest(ctx, v) })
+	return question, func() {
+		stop()
+		cancel()
+		asking.Wait()
+	}
 }
 
 // complaint tells the offerer why a pull failed, as far as it concerns it.
@@ -112,6 +143,9 @@ func (p *pull) consider(ctx context.Context, group string) (reason string) {
 			v = newer // an older record for what a newer one names too
 		}
 	}
+	if k.outdated(v) {
+		return errStale.Error()
+	}
 	p.voucher = v
 	p.part, p.most, reason = k.reserve(p.claim, v, p.offer)
 	return reason
@@ -127,25 +161,30 @@ func (k *Keeper) until(v Voucher) time.Time {
 
 // run brings the accepted range in and takes it under lease. The lease stands
 // as soon as the tree is known, so that what came can be handed on at once and
-// stays while the rest comes. Meanwhile the network is asked whether the
-// record is the owner's newest.
-func (p *pull) run(ctx context.Context) (wire.Receipt, error) {
+// stays while the rest comes. An answer to question that the record is stale
+// ends it; for one that has not come by then nobody waits.
+func (p *pull) run(ctx context.Context, question chan error) (wire.Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience(p.most))
 	defer cancel()
 	p.before, _ = p.k.cfg.Store.Root(p.offer.Root)
-	var asking sync.WaitGroup
-	var stale error
-	asking.Go(func() {
-		if stale = p.checkNewest(ctx); stale != nil {
-			cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	fetched := make(chan struct{})
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		select {
+		case stale := <-question:
+			question <- stale // for settle
+			if stale != nil {
+				stop(stale)
+			}
+		case <-fetched:
 		}
 	})
 	res, err := p.fetch(ctx)
-	if err != nil {
-		cancel()
-	}
-	asking.Wait()
-	if stale != nil {
+	close(fetched)
+	listening.Wait()
+	if stale := context.Cause(ctx); errors.Is(stale, errStale) {
 		err = stale
 	}
 	var receipt wire.Receipt
@@ -158,13 +197,13 @@ func (p *pull) run(ctx context.Context) (wire.Receipt, error) {
 	return receipt, err
 }
 
-// checkNewest fails where the owner has published or withdrawn since.
-func (p *pull) checkNewest(ctx context.Context) error {
-	latest, err := p.k.latest(ctx, p.voucher.Owner)
-	if err != nil || latest.Seq <= p.voucher.Seq {
+// checkNewest fails where the owner has published or withdrawn since v.
+func (k *Keeper) checkNewest(ctx context.Context, v Voucher) error {
+	latest, err := k.latest(ctx, v.Owner)
+	if err != nil || latest.Seq <= v.Seq {
 		return nil // silence is no reason to refuse
 	}
-	if latest.Withdrawn || latest.Root != p.voucher.Root {
+	if latest.Withdrawn || latest.Root != v.Root {
 		return errStale
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"altnet/engine/identity"
 	"altnet/engine/store"
 	"altnet/engine/wire"
 )
@@ -102,6 +103,7 @@ func TestOfferTaken(t *testing.T) {
 // TestOfferBroken has pulls fail in every way: no lease is left, and what came
 // is kept as cache alone.
 func TestOfferBroken(t *testing.T) {
+	slowly := func(n *node) { n.perByte = time.Microsecond } // the answer comes first
 	tests := []struct {
 		name   string
 		offer  func(*wire.Offer)
@@ -113,8 +115,8 @@ func TestOfferBroken(t *testing.T) {
 		{"more bytes than offered", func(o *wire.Offer) { o.Size -= 5000 }, nil, nil},
 		{"breaks off", nil, func(n *node) { n.drops = true }, nil},
 		{"takes for ever", nil, func(n *node) { n.perByte = time.Hour }, nil},
-		{"a newer version stands", nil, nil, func(w *world, v Voucher) { w.record(v.Owner, wire.Hash{9}, v.Seq+1, nil) }},
-		{"a tombstone stands", nil, nil, func(w *world, v Voucher) {
+		{"a newer version stands", nil, slowly, func(w *world, v Voucher) { w.record(v.Owner, wire.Hash{9}, v.Seq+1, nil) }},
+		{"a tombstone stands", nil, slowly, func(w *world, v Voucher) {
 			w.record(v.Owner, v.Root, v.Seq+1, func(v *Voucher) { v.Withdrawn = true })
 		}},
 	}
@@ -269,6 +271,40 @@ func TestUpdateReplaces(t *testing.T) {
 		old := w.record(owner(1), roots[0], 1, nil)
 		if _, last := n.offered(w.offerOf(old), "g"); last.Type() == wire.TypeReceipt {
 			t.Errorf("an old version was taken again: %+v", last)
+		}
+	})
+}
+
+// TestStaleAfterReceipt: the answer that the record is stale comes after the
+// receipt, and the lease is given back. What was leased before stays.
+func TestStaleAfterReceipt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.node(func(c *Config) {
+			latest := c.Network.Latest
+			c.Network.Latest = func(ctx context.Context, o identity.PublicKey) (Voucher, error) {
+				time.Sleep(3 * time.Second)
+				return latest(ctx, o)
+			}
+		})
+		old := w.record(owner(1), w.site("old", 8, 1000), 1, nil)
+		kept := w.record(owner(2), w.site("kept", 8, 1000), 1, nil)
+		if _, last := n.offered(w.offerOf(kept), "g"); last.Type() != wire.TypeReceipt {
+			t.Fatalf("kept: %+v", last)
+		}
+		w.record(owner(1), w.site("new", 8, 1000), 2, nil)
+		start := time.Now()
+		_, last := n.offered(w.offerOf(old), "g")
+		receipt, ok := last.(wire.Receipt)
+		if !ok || time.UnixMilli(int64(receipt.Until)).Sub(start) > defaultLease+time.Second {
+			t.Fatalf("%+v, want a receipt before the answer", last)
+		}
+		time.Sleep(10 * time.Second)
+		if info, _ := n.store.Root(old.Root); info.Leased(time.Now()) {
+			t.Error("a stale version stays under lease")
+		}
+		if info, _ := n.store.Root(kept.Root); !info.Leased(time.Now()) {
+			t.Error("the other site is gone")
 		}
 	})
 }

@@ -169,6 +169,17 @@ func (k *Keeper) latest(ctx context.Context, owner identity.PublicKey) (Voucher,
 	return v, err
 }
 
+// outdated reports whether a site is leased here under a newer record of the
+// same owner.
+func (k *Keeper) outdated(v Voucher) bool {
+	for _, info := range k.cfg.Store.LeasesOf(v.Owner) {
+		if n, ok := k.noteOf(info.Hash, v.Owner); ok && info.Hash != v.Root && n.seq > v.Seq {
+			return true
+		}
+	}
+	return false
+}
+
 // superseded returns the roots leased for the owner of v that a newer record,
 // v, has taken the place of, oldest first.
 func (k *Keeper) superseded(v Voucher) []store.RootInfo {

@@ -93,6 +93,7 @@ func (t *fetch) run(ctx context.Context) (Fetched, error) {
 	for _, p := range t.opts.From {
 		t.s.join(p, false)
 	}
+	t.gulp(ctx)
 	top := place{Link: Link{Kind: KindRoot, Hash: t.root}}
 	if err := t.stage(ctx, func() error { return t.admit(ctx, []place{top}) }); err != nil {
 		return Fetched{}, err

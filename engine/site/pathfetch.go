@@ -153,28 +153,55 @@ func (r *Remote) askPath(h *holder, pf *pathFetch) error {
 	}
 	defer st.Close()
 	defer context.AfterFunc(ctx, func() { st.Close() })()
-	in := &pathReader{r: r, pf: pf, buf: a.room(pathBuffer),
-		expected: map[wire.Hash]place{r.s.root: {Link: Link{Kind: KindRoot, Hash: r.s.root}}}}
-	err = in.run(st, func() { silence.Reset(r.f.cfg.StallAfter) })
-	if storeErr := in.store(); err == nil {
+	in := newPathReader(r.s, a, pathMost)
+	in.deliver = func(at place, n *node, b Block) error {
+		if pf.done += int64(len(b.Data)); n != nil {
+			pf.met(at, n)
+		}
+		pf.got[b.Hash] = b.Data
+		if it, ok := r.s.items[b.Hash]; ok {
+			_, err := r.s.deliverLocked(it, b.Data)
+			return err
+		}
+		return nil
+	}
+	in.stored = func() { clear(pf.got) }
+	return in.run(st, func() { silence.Reset(r.f.cfg.StallAfter) })
+}
+
+// pathReader checks and stores the blocks of an answer to GetPath. Each must be
+// one that a node before it linked to, so a holder can send nothing that is not
+// part of the site.
+type pathReader struct {
+	s        *swarm
+	most     int // bytes
+	expected map[wire.Hash]place
+	buf      []byte
+	blocks   []Block
+	total    int
+
+	// deliver is called with each verified block, where it stands and the node it
+	// is, nil for a chunk, with the swarm's lock. May be nil.
+	deliver func(at place, n *node, b Block) error
+	stored  func() // with the lock, after what was delivered is readable; may be nil
+}
+
+func newPathReader(s *swarm, a *arena, most int) *pathReader {
+	return &pathReader{s: s, most: most, buf: a.room(pathBuffer),
+		expected: map[wire.Hash]place{s.root: {Link: Link{Kind: KindRoot, Hash: s.root}}}}
+}
+
+// run reads an answer to its end and stores what came, also where that was not
+// all of it.
+func (p *pathReader) run(st Stream, heard func()) error {
+	err := p.read(st, heard)
+	if storeErr := p.store(); err == nil {
 		err = storeErr
 	}
 	return err
 }
 
-// pathReader checks and hands on the blocks of an answer. Each must be one that
-// a node before it linked to, so a holder can send nothing that is not part of
-// the site.
-type pathReader struct {
-	r        *Remote
-	pf       *pathFetch
-	expected map[wire.Hash]place
-	buf      []byte
-	blocks   []Block
-	total    int
-}
-
-func (p *pathReader) run(st Stream, heard func()) error {
+func (p *pathReader) read(st Stream, heard func()) error {
 	for {
 		if cap(p.buf)-len(p.buf) < wire.MaxBlock {
 			if err := p.store(); err != nil {
@@ -193,8 +220,8 @@ func (p *pathReader) run(st Stream, heard func()) error {
 			return errNoPath
 		}
 		heard()
-		if p.total += len(data); p.total > pathMost {
-			return fmt.Errorf("answer of more than %d bytes: %w", pathMost, ErrLiar)
+		if p.total += len(data); p.total > p.most {
+			return fmt.Errorf("answer of more than %d bytes: %w", p.most, ErrLiar)
 		}
 		if err := p.take(data); err != nil {
 			return err
@@ -203,7 +230,7 @@ func (p *pathReader) run(st Stream, heard func()) error {
 	}
 }
 
-// take verifies a block and wakes who waits for it.
+// take verifies a block and hands it on.
 func (p *pathReader) take(data []byte) error {
 	h := wire.Hash(sha256.Sum256(data))
 	at, ok := p.expected[h]
@@ -221,33 +248,28 @@ func (p *pathReader) take(data []byte) error {
 		}
 		node = n
 	}
-	if p.r.f.cfg.Refuse(h) {
+	if p.s.f.cfg.Refuse(h) {
 		return nil // who wants it is told so
 	}
 	p.blocks = append(p.blocks, Block{Hash: h, Data: data})
-	s := p.r.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p.pf.done += int64(len(data)); node != nil {
-		p.pf.met(at, node)
+	if p.deliver == nil {
+		return nil
 	}
-	p.pf.got[h] = data
-	if it, ok := s.items[h]; ok {
-		if _, err := s.deliverLocked(it, data); err != nil {
-			return err
-		}
-	}
-	return nil
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	return p.deliver(at, node, Block{Hash: h, Data: data})
 }
 
 // store makes what came readable from local and lets go of the memory.
 func (p *pathReader) store() error {
-	if err := p.r.s.storeLacking(p.blocks); err != nil {
+	if err := p.s.storeLacking(p.blocks); err != nil {
 		return fmt.Errorf("store fetched blocks: %w", err)
 	}
-	p.r.s.mu.Lock()
-	defer p.r.s.mu.Unlock()
-	clear(p.pf.got)
 	p.buf, p.blocks = p.buf[:0], nil
+	if p.stored != nil {
+		p.s.mu.Lock()
+		defer p.s.mu.Unlock()
+		p.stored()
+	}
 	return nil
 }

@@ -136,24 +136,28 @@ func (b servable) Get(ctx context.Context, h wire.Hash, buf []byte) ([]byte, err
 	return b.blocks.Get(ctx, h, buf)
 }
 
-// path walks the path as a reader does, with every block that is read sent on
-// the way.
+// path walks the path, or the whole site, as a reader does, with every block
+// that is read sent on the way.
 func (s *Server) path(ctx context.Context, m wire.GetPath, st Stream) error {
 	name := m.Path
 	if name == "" {
 		name = "."
 	}
-	if !fs.ValidPath(name) || len(name) > MaxPath || m.Root.IsZero() {
+	if !fs.ValidPath(name) || len(name) > MaxPath || m.Root.IsZero() || m.Below && (m.Path != "" || m.Offset > 0) {
 		return st.Write(wire.Error{Code: wire.CodeBadRequest, Text: "not a path"})
 	}
 	t := &tracer{server: s, from: s.site(ctx, m.Root), stream: st, sent: map[wire.Hash]struct{}{}}
-	err := t.walk(ctx, name, m)
+	walk := t.walk
+	if m.Below {
+		walk = t.walkAll
+	}
+	err := walk(ctx, name, m)
 	switch {
 	case t.failed != nil:
 		return fmt.Errorf("serve path: %w", t.failed)
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 		return st.Write(wire.End{Complete: true})
-	case absent(err):
+	case absent(err), errors.Is(err, errEnough):
 		return st.Write(wire.End{})
 	}
 	s.cfg.Log.Debug("cannot serve path", "root", m.Root, "path", name, "err", err)
@@ -210,6 +214,27 @@ func (t *tracer) walk(ctx context.Context, name string, m wire.GetPath) error {
 		off = c.Offset + c.Length
 	}
 	return nil
+}
+
+// errEnough: more would be beyond what was asked for.
+var errEnough = errors.New("limit reached")
+
+// walkAll sends the whole site, up to the limit. Reading a node sends it.
+func (t *tracer) walkAll(ctx context.Context, _ string, m wire.GetPath) error {
+	buf := t.server.buffers.Get().(*[]byte)
+	defer t.server.buffers.Put(buf)
+	left := min(m.Limit, maxPathBytes)
+	return walkSite(ctx, m.Root, t, func(p place, length uint64) error {
+		if length > left {
+			return errEnough
+		}
+		left -= length
+		if p.Kind != KindChunk {
+			return nil
+		}
+		_, err := t.Get(ctx, p.Hash, *buf)
+		return err
+	})
 }
 
 func (s *Server) have(ctx context.Context, m wire.GetHave, st Stream) error {

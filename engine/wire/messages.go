@@ -209,7 +209,9 @@ type Missing struct {
 // GetPath asks for everything needed to show one path of a site: the tree
 // nodes from the root along Path, then the file's own nodes and its chunks
 // from Offset on, at most Limit bytes of chunks, each as a Block, then End.
-// A directory answers with its index.html where it has one.
+// A directory answers with its index.html where it has one. With Below set it
+// asks for every block of the site instead, in canonical preorder, as long as
+// they are at most Limit bytes together; Path and Offset are not set then.
 type GetPath struct {
 	Extra `cbor:"-"`
 
@@ -217,6 +219,7 @@ type GetPath struct {
 	Path   string `cbor:"2,keyasint,omitempty"` // slash-separated, no leading slash, "" is the root
 	Offset uint64 `cbor:"3,keyasint,omitempty"`
 	Limit  uint64 `cbor:"4,keyasint,omitempty"`
+	Below  bool   `cbor:"5,keyasint,omitempty"`
 }
 
 // End closes a sequence of Blocks. Complete is false where the holder lacked

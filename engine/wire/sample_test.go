@@ -58,6 +58,7 @@ func samples(t testing.TB) []Message {
 		GetBlocks{Root: sampleHash(0x33), Hashes: []Hash{sampleHash(0x44), sampleHash(0x55)}},
 		Block{Data: []byte("a block")}, Block{Data: []byte{}}, Missing{},
 		GetPath{Root: sampleHash(0x33), Path: "docs/index.html", Offset: 262144, Limit: 1 << 20},
+		GetPath{Root: sampleHash(0x33), Limit: 1 << 20, Below: true},
 		End{Complete: true}, End{},
 		GetHave{Root: sampleHash(0x33)},
 		Have{Count: 10, Bitmap: []byte{0xff, 0x80}}, Have{Count: 10, Full: true},
