@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+
+	"altnet/engine/control"
 )
 
 // options are the values of all flags.
@@ -29,6 +31,8 @@ type options struct {
 	json, help, version bool
 	note                string
 	include, exclude    list
+
+	access control.Access // of the control socket; the zero Access: this user's alone
 
 	given []string // names of the flags that were given
 }

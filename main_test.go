@@ -65,7 +65,7 @@ func fakeNode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
-	done.Go(func() { control.Serve(ctx, l, node, control.ServerConfig{Identify: caller}) })
+	done.Go(func() { control.Serve(ctx, l, node, control.ServerConfig{Identify: identify(control.Access{})}) })
 	ts.Defer(func() {
 		cancel()
 		done.Wait()
@@ -127,7 +127,7 @@ func overSocket(t *testing.T, node control.Control) *control.Client {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := control.Serve(ctx, l, node, control.ServerConfig{Identify: caller}); err != nil {
+		if err := control.Serve(ctx, l, node, control.ServerConfig{Identify: identify(control.Access{})}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -203,7 +203,9 @@ func (o *options) serve(ctx context.Context, stop context.CancelCauseFunc, servi
 	if err != nil {
 		return err
 	}
-	services.Go(func() { stop(control.Serve(ctx, l, node, control.ServerConfig{Identify: caller, Log: log})) })
+	services.Go(func() {
+		stop(control.Serve(ctx, l, node, control.ServerConfig{Identify: identify(o.access), Log: log}))
+	})
 	if o.metrics == "" {
 		return nil
 	}
@@ -227,13 +229,6 @@ func (o *options) serve(ctx context.Context, stop context.CancelCauseFunc, servi
 		}
 	})
 	return nil
-}
-
-// caller says who a process is that uses the control socket: whoever runs the
-// node, and an administrator, may operate it.
-func caller(conn net.Conn) (control.Caller, error) {
-	c, err := ipc.Identify(conn)
-	return control.Caller{User: c.User, Admin: c.Admin, Operator: c.Admin || c.Same}, err
 }
 
 // announce says where the node is to be found.

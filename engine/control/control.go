@@ -164,8 +164,11 @@ type Doors struct {
 	Gateway    string `json:"gateway,omitempty"`     // host:port of the http gateway and proxy
 	GatewayTLS string `json:"gateway_tls,omitempty"` // host:port of the https gateway
 	DNS        string `json:"dns,omitempty"`         // host:port of the DNS server
-	PAC        string `json:"pac,omitempty"`         // URL of the proxy configuration
+	PAC        string `json:"pac,omitempty"`         // URL of the proxy configuration, its path this installation's own
 	CA         string `json:"ca,omitempty"`          // path of the root certificate
+	// CAFingerprint is SHA-256 of the root certificate in hex, by which it is
+	// found in a trust store.
+	CAFingerprint string `json:"ca_fingerprint,omitempty"`
 }
 
 // DHT is the node's part in the distributed hash table.

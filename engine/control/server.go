@@ -84,38 +84,24 @@ type server struct {
 	control Control
 	log     *slog.Logger
 	mux     *http.ServeMux
-	// strangers holds a place for each request of who is no operator.
+	// strangers holds a place for each request of whom the node does not work
+	// for, users the number of those of each user who is no operator.
 	strangers chan struct{}
+	users     tally
 }
 
 func newServer(c Control, cfg ServerConfig) *server {
 	s := &server{control: c, log: cfg.Log, mux: http.NewServeMux(), strangers: make(chan struct{}, maxStrangers)}
-	handle(s, "peers", func(ctx context.Context, _ nothing) ([]Peer, error) { return c.Peers(ctx) })
-	handle(s, "online", func(ctx context.Context, in onlineIn) (nothing, error) { return nothing{}, c.SetOnline(ctx, in.Online) })
-	handle(s, "publish", func(ctx context.Context, in PublishRequest) (Receipt, error) { return c.Publish(ctx, in) })
-	handle(s, "withdraw", func(ctx context.Context, in recordIn) (Receipt, error) { return c.Withdraw(ctx, in.Record) })
-	handle(s, "receipt", func(ctx context.Context, in nameIn) (Receipt, error) { return c.Receipt(ctx, in.Name) })
-	handle(s, "sites", func(ctx context.Context, _ nothing) ([]Site, error) { return c.Sites(ctx) })
-	handle(s, "versions", func(ctx context.Context, in nameIn) ([]Version, error) { return c.Versions(ctx, in.Name) })
-	handle(s, "drop-version", func(ctx context.Context, in versionIn) (nothing, error) {
-		return nothing{}, c.DropVersion(ctx, in.Name, in.Seq)
-	})
-	handle(s, "resolve", func(ctx context.Context, in nameIn) (Resolution, error) { return c.Resolve(ctx, in.Name) })
-	handle(s, "accept", func(ctx context.Context, in nameIn) (nothing, error) { return nothing{}, c.Accept(ctx, in.Name) })
-	handle(s, "pin", func(ctx context.Context, in pinIn) (nothing, error) {
-		return nothing{}, c.SetPinned(ctx, in.Name, in.Pinned)
-	})
-	handle(s, "connect", func(ctx context.Context, in nameIn) (Peer, error) { return c.Connect(ctx, in.Name) })
-	handle(s, "ping", func(ctx context.Context, in nameIn) (Pong, error) { return c.Ping(ctx, in.Name) })
-	handle(s, "find", func(ctx context.Context, in nameIn) (Found, error) { return c.Find(ctx, in.Name) })
+	s.network(c)
+	s.sites(c)
 	s.person(c)
-	s.open("status", s.status)
-	s.open("events", s.events)
-	s.operators("have", s.have)
-	s.operators("blocks", s.blocks)
-	s.operators("archive", s.archive)
-	s.operators("put", s.put)
-	s.operators("get", s.get)
+	s.open("status", anybody, s.status)
+	s.open("events", anybody, s.events)
+	s.open("have", users, s.have)
+	s.open("blocks", users, s.blocks)
+	s.open("archive", users, s.archive)
+	s.open("put", operators, s.put)
+	s.open("get", operators, s.get)
 	return s
 }
 
@@ -142,26 +128,40 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
 }
 
-// open registers a method for everybody; what strangers see is the method's
-// own business.
-func (s *server) open(method string, f func(http.ResponseWriter, *http.Request)) {
-	s.mux.HandleFunc(prefix+method, s.bounded(f))
+// right is who may use a method.
+type right int
+
+const (
+	anybody   right = iota // what they are shown is the method's own business
+	users                  // whom the node works for, with what is theirs
+	operators              // who may change what concerns everybody
+)
+
+// refuses returns why a caller may not use a method, nil where they may.
+func (r right) refuses(c Caller, method string) error {
+	switch {
+	case r == users && !c.mayUse():
+		return fmt.Errorf("%s: this node works for the user who runs it alone: %w", method, ErrDenied)
+	case r == operators && !c.Operator:
+		return fmt.Errorf("%s: only who operates this node, or an administrator, may: %w", method, ErrDenied)
+	}
+	return nil
 }
 
-// operators registers a method for operators.
-func (s *server) operators(method string, f func(http.ResponseWriter, *http.Request)) {
-	s.open(method, func(w http.ResponseWriter, r *http.Request) {
-		if !CallerFrom(r.Context()).Operator {
-			fail(w, fmt.Errorf("%s: only the user who runs this node, or an administrator, may: %w", method, ErrDenied))
+// open registers a method for those who have a right.
+func (s *server) open(method string, need right, f http.HandlerFunc) {
+	s.mux.HandleFunc(prefix+method, s.bounded(func(w http.ResponseWriter, r *http.Request) {
+		if err := need.refuses(CallerFrom(r.Context()), method); err != nil {
+			fail(w, err)
 			return
 		}
 		f(w, r)
-	})
+	}))
 }
 
 // handle registers a method that takes and returns JSON.
-func handle[In, Out any](s *server, method string, f func(context.Context, In) (Out, error)) {
-	s.operators(method, func(w http.ResponseWriter, r *http.Request) {
+func handle[In, Out any](s *server, method string, need right, f func(context.Context, In) (Out, error)) {
+	s.open(method, need, func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		if err := readJSON(w, r, &in); err != nil {
 			fail(w, err)
@@ -221,31 +221,44 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 	reply(w, shown(CallerFrom(r.Context()), st), err)
 }
 
-// shown is what a caller may see of the status.
+// shown is what a caller may see of the status. What the users together hold
+// and move would tell one of them about the others.
 func shown(c Caller, s Status) Status {
-	if c.Operator {
+	switch {
+	case c.Operator:
 		return s
+	case !c.Local:
+		return Status{Version: s.Version, Online: s.Online}
 	}
-	return Status{Version: s.Version, Online: s.Online}
+	s.Sites, s.Traffic, s.MonthUsed, s.Data = 0, Traffic{}, 0, ""
+	s.Listen, s.Addresses = nil, nil
+	s.Store = Store{Budget: s.Store.Budget}
+	return s
 }
 
-// events streams events, a line each. Strangers see the status events alone,
-// and of these what they are shown.
+// shownEvent is what a caller may see of an event; false: nothing. The node
+// itself tells each user of their own sites alone.
+func shownEvent(c Caller, e Event) (Event, bool) {
+	if e.Status != nil {
+		st := shown(c, *e.Status)
+		return Event{Kind: EventStatus, Time: e.Time, Status: &st}, true
+	}
+	return e, c.mayUse()
+}
+
+// events streams events, a line each.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	caller := CallerFrom(r.Context())
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(w)
 	for e, err := range s.control.Events(r.Context()) {
-		if err == nil && !caller.Operator {
-			if e.Status == nil {
-				continue
-			}
-			st := shown(caller, *e.Status)
-			e = Event{Kind: EventStatus, Time: e.Time, Status: &st}
-		}
 		a := answer{Error: failureOf(err)}
 		if err == nil {
+			e, visible := shownEvent(caller, e)
+			if !visible {
+				continue
+			}
 			a.Result, _ = json.Marshal(e)
 		}
 		if lines.Encode(a) != nil || out.Flush() != nil {

@@ -5,41 +5,93 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// Whoever is no operator may ask whether the node is online, and may not get in
-// the way of who is: so many of their requests are answered at a time, none of
-// them is waited for, and no connection of theirs is kept.
+// Whom the node does not work for may ask whether it is online, and may not get
+// in the way of others: so many of their requests are answered at a time, none
+// of them is waited for, and no connection of theirs is kept. A user who is no
+// operator has places of their own, which no other user can take.
 const (
+	maxOfUser = 64
+
 	maxStrangers    = 16
 	strangerTimeout = 10 * time.Second
 	strangerBody    = 4 << 10 // bytes of a request, which say nothing
 )
 
-var errStrangers = errors.New("too many requests of other users, try again later")
+var (
+	errStrangers = errors.New("too many requests of other users, try again later")
+	errOfUser    = errors.New("too many requests at once, try again later")
+)
 
-// bounded holds strangers to their limits.
+// tally counts what each user has under way.
+type tally struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// enter counts one more of a user, unless that is too many.
+func (t *tally) enter(user string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of[user] >= maxOfUser {
+		return false
+	}
+	if t.of == nil {
+		t.of = map[string]int{}
+	}
+	t.of[user]++
+	return true
+}
+
+func (t *tally) leave(user string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of[user]--; t.of[user] == 0 {
+		delete(t.of, user)
+	}
+}
+
+// bounded holds callers to their limits.
 func (s *server) bounded(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if CallerFrom(r.Context()).Operator {
+		switch c := CallerFrom(r.Context()); {
+		case c.Operator:
 			f(w, r)
-			return
-		}
-		w.Header().Set("Connection", "close")
-		select {
-		case s.strangers <- struct{}{}:
-			defer func() { <-s.strangers }()
+		case c.Local:
+			s.ofUser(w, r, c.User, f)
 		default:
-			fail(w, Mark(ErrDenied, errStrangers))
-			return
+			s.ofStranger(w, r, f)
 		}
-		if err := drain(w, r); err != nil {
-			fail(w, Mark(ErrInvalid, fmt.Errorf("read the request: %w", err)))
-			return
-		}
-		f(&hasty{w}, r)
 	}
+}
+
+func (s *server) ofUser(w http.ResponseWriter, r *http.Request, user string, f http.HandlerFunc) {
+	if !s.users.enter(user) {
+		w.Header().Set("Connection", "close") // its body is not read
+		fail(w, Mark(ErrDenied, errOfUser))
+		return
+	}
+	defer s.users.leave(user)
+	f(w, r)
+}
+
+func (s *server) ofStranger(w http.ResponseWriter, r *http.Request, f http.HandlerFunc) {
+	w.Header().Set("Connection", "close")
+	select {
+	case s.strangers <- struct{}{}:
+		defer func() { <-s.strangers }()
+	default:
+		fail(w, Mark(ErrDenied, errStrangers))
+		return
+	}
+	if err := drain(w, r); err != nil {
+		fail(w, Mark(ErrInvalid, fmt.Errorf("read the request: %w", err)))
+		return
+	}
+	f(&hasty{w}, r)
 }
 
 // drain reads a body within strangerTimeout.
