@@ -59,8 +59,16 @@ func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 }
 
 func (osFS) OpenIndex(name string, opts *bolt.Options) (*bolt.DB, error) {
-	return bolt.Open(name, 0o600, opts)
+	db, err := bolt.Open(name, 0o600, opts)
+	if err == nil {
+		db.AllocSize = indexStep
+	}
+	return db, err
 }
+
+// indexStep is by how many bytes the index file grows; bbolt's own 16 MiB is
+// what most small nodes would have for ever.
+const indexStep = 1 << 20
 
 func (osFS) Mkdir(name string, perm os.FileMode) error  { return os.Mkdir(name, perm) }
 func (osFS) Remove(name string) error                   { return os.Remove(name) }

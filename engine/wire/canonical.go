@@ -36,19 +36,28 @@ func checkItem(data []byte, depth, maxItems int) ([]byte, error) {
 		return nil, err
 	}
 	switch major {
+	case majorArray:
+		return checkArray(rest, arg, depth, maxItems)
+	case majorMap:
+		return checkMap(rest, arg, depth, maxItems)
+	case majorUint, majorNeg, majorBytes, majorText:
+		return checkPlain(major, rest, arg)
+	default:
+		return checkSimple(rest, arg)
+	}
+}
+
+// checkPlain checks what may be a map key: an integer or a string.
+func checkPlain(major byte, rest []byte, arg uint64) ([]byte, error) {
+	switch major {
 	case majorUint, majorNeg:
 		return rest, nil
 	case majorBytes:
 		return skip(rest, arg)
 	case majorText:
 		return checkText(rest, arg)
-	case majorArray:
-		return checkArray(rest, arg, depth, maxItems)
-	case majorMap:
-		return checkMap(rest, arg, depth, maxItems)
-	default:
-		return checkSimple(rest, arg)
 	}
+	return nil, fmt.Errorf("map key of major type %d: %w", major, ErrNotCanonical)
 }
 
 func checkText(data []byte, n uint64) ([]byte, error) {
@@ -94,21 +103,12 @@ func checkMap(data []byte, n uint64, depth, maxItems int) ([]byte, error) {
 	return data, nil
 }
 
-// checkKey checks a map key: an integer or a string.
 func checkKey(data []byte) ([]byte, error) {
 	major, arg, rest, err := readHead(data)
 	if err != nil {
 		return nil, err
 	}
-	switch major {
-	case majorUint, majorNeg:
-		return rest, nil
-	case majorBytes:
-		return skip(rest, arg)
-	case majorText:
-		return checkText(rest, arg)
-	}
-	return nil, fmt.Errorf("map key of major type %d: %w", major, ErrNotCanonical)
+	return checkPlain(major, rest, arg)
 }
 
 func checkSimple(rest []byte, arg uint64) ([]byte, error) {
