@@ -1,0 +1,192 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/kardianos/service"
+)
+
+// The service managers that kardianos/service may find and AltNet knows.
+const (
+	platformSystemd = "linux-systemd"
+	platformOpenRC  = "linux-openrc"
+	platformSysv    = "unix-systemv"
+)
+
+func thisMachine() Layout { return Machine(runtime.GOOS, os.Getenv) }
+
+// supported refuses service managers for which kardianos/service would run
+// the node as root.
+func supported() error {
+	switch name := service.Platform(); name {
+	case platformSystemd, platformOpenRC, platformSysv:
+		return nil
+	default:
+		return fmt.Errorf("AltNet makes no service for %q: run altnet -headless from what starts programs here, as a user of its own", name)
+	}
+}
+
+// hasDoors: only systemd's resolver can be told about .alt alone.
+func hasDoors() bool { return service.Platform() == platformSystemd }
+
+func systemName(name string) string { return name }
+func account(part) string           { return "" } // the unit says it
+func dependencies(part) []string    { return nil }
+
+// path is the file that Install writes for a part.
+func (u unit) path() string {
+	if service.Platform() == platformSystemd {
+		return filepath.Join("/etc/systemd/system", u.name+".service")
+	}
+	return filepath.Join("/etc/init.d", u.name)
+}
+
+// text is what belongs in that file.
+func (u unit) text() string {
+	option := u.config().Option
+	script := map[string]string{platformSystemd: "SystemdScript", platformOpenRC: "OpenRCScript"}[service.Platform()]
+	if script == "" {
+		script = "SysvScript"
+	}
+	return option[script].(string)
+}
+
+func (u unit) exists() bool {
+	_, err := os.Lstat(u.path())
+	return err == nil
+}
+
+// packagedUnits is where a distribution's packages put units.
+var packagedUnits = [...]string{"/usr/lib/systemd/system", "/lib/systemd/system"}
+
+// packaged reports whether a package brought the unit.
+func packaged(u unit) bool {
+	if service.Platform() != platformSystemd {
+		return false
+	}
+	for _, dir := range packagedUnits {
+		if _, err := os.Stat(filepath.Join(dir, u.name+".service")); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// upToDate reports whether there is nothing to write. It refuses a file that
+// somebody else made.
+func (u unit) upToDate() (bool, error) {
+	if info, err := os.Lstat(u.path()); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return false, fmt.Errorf("%s is a link (a masked service?): %w", u.path(), ErrForeign)
+	}
+	data, err := os.ReadFile(u.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return packaged(u), nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the unit: %w", err)
+	}
+	if !strings.Contains(string(data), mark) {
+		return false, fmt.Errorf("%s: %w", u.path(), ErrForeign)
+	}
+	return string(data) == u.text() && !packaged(u), nil
+}
+
+// write makes the unit and has it started with the computer.
+func (u unit) write() error {
+	if packaged(u) {
+		return errors.Join(systemctl("daemon-reload"), enable(u))
+	}
+	return u.Service.Install()
+}
+
+// enable has an existing unit started with the computer.
+func enable(u unit) error {
+	if service.Platform() == platformSystemd {
+		return systemctl("enable", u.name+".service")
+	}
+	return nil
+}
+
+// remove takes a unit away; one of a package is only switched off.
+func remove(u unit) error {
+	if u.exists() {
+		data, err := os.ReadFile(u.path())
+		if err != nil || !strings.Contains(string(data), mark) {
+			return errors.Join(err, fmt.Errorf("%s: %w", u.path(), ErrForeign))
+		}
+		if err := u.Service.Uninstall(); err != nil {
+			return err
+		}
+	}
+	if packaged(u) {
+		return systemctl("disable", u.name+".service")
+	}
+	return nil
+}
+
+func start(u unit) error { return u.Service.Start() }
+func stop(u unit) error  { return u.Service.Stop() }
+
+func systemctl(args ...string) error { return tool("systemctl", args...) }
+
+// tool runs a program of the system and returns what it complained about.
+func tool(name string, args ...string) error {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+func mayChange() error {
+	if os.Geteuid() != 0 {
+		return ErrRights
+	}
+	return nil
+}
+
+// prepare makes the node's user. systemd makes the folders; elsewhere the
+// script does, and the folder of the machine's state is made here.
+func prepare(l Layout) error {
+	if err := os.MkdirAll(l.State, 0o755); err != nil {
+		return err
+	}
+	if _, err := user.Lookup(NodeName); err == nil {
+		return nil
+	}
+	shell := "/usr/sbin/nologin"
+	if _, err := os.Stat(shell); err != nil {
+		shell = "/sbin/nologin"
+	}
+	if _, err := exec.LookPath("useradd"); err == nil {
+		return tool("useradd", "--system", "--user-group", "--home-dir", l.Data, "--no-create-home", "--shell", shell, NodeName)
+	}
+	// BusyBox.
+	if err := tool("addgroup", "-S", NodeName); err != nil {
+		return err
+	}
+	return tool("adduser", "-S", "-D", "-H", "-h", l.Data, "-s", shell, "-G", NodeName, NodeName)
+}
+
+// purge removes the machine's data and the node's user.
+func purge(l Layout) error {
+	errs := []error{os.RemoveAll(l.State), os.RemoveAll(l.Control)}
+	if service.Platform() != platformSystemd {
+		errs = append(errs, os.RemoveAll("/var/log/altnet.log"))
+	}
+	if _, err := user.Lookup(NodeName); err != nil {
+		return errors.Join(errs...)
+	}
+	if _, err := exec.LookPath("userdel"); err == nil {
+		return errors.Join(append(errs, tool("userdel", NodeName))...)
+	}
+	return errors.Join(append(errs, tool("deluser", NodeName))...)
+}
