@@ -43,14 +43,14 @@ func (s span) without(now []byte, i int) []byte {
 	for _, item := range s.items {
 		bounds = append(bounds, [2]int{item.start, item.end})
 	}
-	from, to := bounds[i][0], bounds[i][1]
+	from, to := s.start+1, bounds[i][1]
 	switch {
 	case len(bounds) == 1: // with the white space around it
-		from, to = s.start+1, s.end-1
+		to = s.end - 1
 	case i > 0:
 		from = bounds[i-1][1]
 	default: // up to its comma: what stands between that and the next stays
-		from, to = s.start+1, to+bytes.IndexByte(now[to:], ',')+1
+		to += bytes.IndexByte(now[to:], ',') + 1
 	}
 	return append(bytes.Clone(now[:from]), now[to:]...)
 }
