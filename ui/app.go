@@ -51,17 +51,20 @@ type App struct {
 	started bool
 
 	// Of the goroutine that draws.
-	win     fyne.Window
-	catalog *assets.Catalog
-	texts   assets.Texts
-	prefs   Prefs
-	status  control.Status
-	down    error           // why the node does not answer; nil while it does
-	known   bool            // a first status or failure has come
-	changed map[string]bool // watched folders with unpublished changes
-	nav     *navigation
-	banner  *banner
-	frame   *fyne.Container // what fills the window: navigation or first start
+	win        fyne.Window
+	catalog    *assets.Catalog
+	texts      assets.Texts
+	prefs      Prefs
+	status     control.Status
+	down       error           // why the node does not answer; nil while it does
+	known      bool            // a first status or failure has come
+	changed    map[string]bool // watched folders with unpublished changes
+	waiting    []string        // folders dropped before the first start was seen through
+	nav        *navigation
+	publishing *publishPage // publishes right now, in view or not; nil: none does
+	banner     *banner
+	welcome    *welcome        // the first start, nil once it was seen through
+	frame      *fyne.Container // what fills the window: navigation or first start
 }
 
 // New builds the window without showing it. Start it, then run the Fyne app.
@@ -87,6 +90,7 @@ func newApp(cfg Config, do func(func())) (*App, error) {
 	a.win = a.fyne.NewWindow("AltNet")
 	a.win.SetMaster()
 	a.win.SetOnDropped(a.dropped)
+	a.win.SetCloseIntercept(a.closing)
 	a.frame = container.NewStack()
 	a.win.SetContent(a.frame)
 	a.win.Resize(fyne.NewSize(980, 660))
@@ -132,7 +136,11 @@ func (a *App) Publish(folders []string) {
 
 // OpenSite shows one of the user's sites. Any goroutine may call it.
 func (a *App) OpenSite(name string) {
-	a.do(func() { a.nav.open(newSitePage(a, name)) })
+	a.do(func() {
+		if a.prefs.Welcomed {
+			a.nav.open(newSitePage(a, name))
+		}
+	})
 }
 
 // restyle builds everything anew in the language and theme of the
@@ -154,13 +162,12 @@ func (a *App) restyle() {
 // arrange shows the first start until the person has agreed, then the window
 // as it always is.
 func (a *App) arrange() {
-	var content fyne.CanvasObject
-	if a.prefs.Welcomed {
-		content = container.NewBorder(a.banner.view(), nil, nil, nil, a.nav.view())
-	} else {
-		content = newWelcome(a).view()
+	content := a.nav.view()
+	if a.welcome = nil; !a.prefs.Welcomed {
+		a.welcome = newWelcome(a)
+		content = a.welcome.view()
 	}
-	a.frame.Objects = []fyne.CanvasObject{content}
+	a.frame.Objects = []fyne.CanvasObject{container.NewBorder(a.banner.view(), nil, nil, nil, content)}
 	a.frame.Refresh()
 }
 
@@ -174,6 +181,15 @@ func (a *App) setPrefs(change func(*Prefs)) {
 		return
 	}
 	a.prefs = saved
+}
+
+// closing asks before a window is closed that is publishing.
+func (a *App) closing() {
+	if a.publishing == nil {
+		a.win.Close()
+		return
+	}
+	a.ask(a.t("closing.title"), a.t("closing.text"), a.t("closing.yes"), true, a.win.Close)
 }
 
 // run does work that may wait away from the goroutine that draws, and hands

@@ -48,11 +48,11 @@ func (b *banner) update() {
 		return
 	}
 	b.text.SetText(b.app.t("trouble."+key, "theirs", b.app.status.Version, "ours", b.app.version))
-	b.fix.SetText(b.app.t("trouble." + key + ".fix"))
-	b.fix.Enable()
-	if key == "denied" {
+	if key == "denied" { // nothing that this person could do
 		b.fix.Hide()
 	} else {
+		b.fix.SetText(b.app.t("trouble." + key + ".fix"))
+		b.fix.Enable()
 		b.fix.Show()
 	}
 	b.root.Show()

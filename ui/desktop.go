@@ -69,6 +69,7 @@ type Desktop interface {
 // Prefs are the window's and the agent's preferences, one file in the profile.
 type Prefs struct {
 	Welcomed   bool      `json:"welcomed,omitempty"`    // the first start was seen through
+	Browsing   bool      `json:"browsing,omitempty"`    // .alt opens in this person's browsers, as Setup verified
 	Theme      string    `json:"theme,omitempty"`       // "": as the system, "light", "dark"
 	Language   string    `json:"language,omitempty"`    // BCP 47; "": as the system
 	Watched    []string  `json:"watched,omitempty"`     // folders, absolute

@@ -69,6 +69,9 @@ func (a *App) lost(err error) {
 func (a *App) refreshStatus() {
 	a.banner.update()
 	a.nav.refresh()
+	if a.welcome != nil {
+		a.welcome.update()
+	}
 }
 
 // followFolders learns from the desktop which watched folders changed.

@@ -174,11 +174,6 @@ func backupName() string {
 	return filepath.Join(home, name)
 }
 
-// showFolder opens a folder in the person's file manager.
-func (a *App) showFolder(path string) {
-	a.act(func(context.Context) error { return a.desk.ShowFolder(path) }, func(err error) { a.fail("error.folder", err) })
-}
-
 // newRestorePage brings keys back, from a backup file or from the words, and
 // looks for their sites.
 func newRestorePage(a *App, byFile bool) page {

@@ -7,6 +7,9 @@ import (
 	"fyne.io/fyne/v2/widget"
 )
 
+// wrapAnywhere keeps long addresses whole: they have no spaces to break at.
+const wrapAnywhere = fyne.TextWrapBreak
+
 // heading is a page's title.
 func heading(text string) *widget.Label {
 	l := widget.NewLabelWithStyle(text, fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
@@ -109,4 +112,55 @@ func (l *flowLayout) flow(objects []fyne.CanvasObject, width float32, place func
 		high = max(high, size.Height)
 	}
 	return y + high
+}
+
+// strongProse is running text in bold.
+func strongProse(text string) *widget.Label {
+	l := prose(text)
+	l.TextStyle.Bold = true
+	return l
+}
+
+// noteLine is secondary text on one line.
+func noteLine(text string) *widget.Label {
+	l := line(text)
+	l.Importance = widget.LowImportance
+	return l
+}
+
+// tightLayout stacks labels that belong together: without it every label keeps
+// the room of a paragraph around itself.
+type tightLayout struct{}
+
+// overlap is how much of the room between two labels goes away.
+const overlap = 12
+
+// MinSize implements fyne.Layout.
+func (tightLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	size := fyne.Size{}
+	for _, o := range objects {
+		if !o.Visible() {
+			continue
+		}
+		least := o.MinSize()
+		if size.Height > 0 {
+			size.Height -= overlap
+		}
+		size = fyne.NewSize(max(size.Width, least.Width), size.Height+least.Height)
+	}
+	return size
+}
+
+// Layout implements fyne.Layout.
+func (l tightLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	y := max(0, (size.Height-l.MinSize(objects).Height)/2)
+	for _, o := range objects {
+		if !o.Visible() {
+			continue
+		}
+		high := o.MinSize().Height
+		o.Move(fyne.NewPos(0, y))
+		o.Resize(fyne.NewSize(size.Width, high))
+		y += high - overlap
+	}
 }

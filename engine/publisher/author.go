@@ -41,6 +41,7 @@ type Options struct {
 	Skipped  func(site.Skip)         // told what is left out, before the first byte moves
 	Building func(site.Progress)     // told how far the folder is read
 	Claiming func(tries, about uint) // told of the work for a new human name
+	Signed   func()                  // told when nothing is left but handing over and waiting for a confirmation
 }
 
 // Publish publishes a folder, under a human name or, with "", under an address
@@ -161,6 +162,9 @@ func (a *Author) sign(ctx context.Context, s Site, root wire.Hash, size uint64, 
 	raw, err := a.profile.SignRecord(ctx, s.Root, f)
 	if err != nil {
 		return control.Receipt{}, err
+	}
+	if o.Signed != nil {
+		o.Signed()
 	}
 	return a.node.Publish(ctx, control.PublishRequest{Record: raw, Note: o.Note})
 }
