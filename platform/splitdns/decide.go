@@ -159,7 +159,7 @@ func linuxResolver(m Machine) (Name, []Refusal) {
 	}
 	switch r := m.Resolver; {
 	case m.NetworkManager.Running && m.NetworkManager.DNS == "dnsmasq":
-		return dnsmasqDoor(m)
+		return chooseDnsmasq(m)
 	case m.asksResolved() && m.Resolved.Version >= 259:
 		if !m.Resolved.Hooks {
 			return no(Hook, FolderReadOnly, "", "/run/systemd/resolve.hook")
@@ -168,7 +168,7 @@ func linuxResolver(m Machine) (Name, []Refusal) {
 	case m.asksResolved() && m.Resolved.Version >= 255:
 		return no(Hook, ResolvedRefuses, UseScript, itoa(m.Resolved.Version))
 	case m.asksResolved() && m.Resolved.Version > 0:
-		return linkDoor(m)
+		return chooseLink(m)
 	case m.asksResolved():
 		return no(Link, ResolvedUnknown, UseScript, "")
 	case m.Resolved.Running:
@@ -189,7 +189,7 @@ func (m Machine) asksResolved() bool {
 	return m.Resolved.Running && (m.Resolver.Manager == ManagerResolved || m.Resolver.NSSResolve && !m.Musl)
 }
 
-func linkDoor(m Machine) (Name, []Refusal) {
+func chooseLink(m Machine) (Name, []Refusal) {
 	switch {
 	case !m.SystemBus:
 		return "", []Refusal{{Door: Link, Why: NoSystemBus}}
@@ -199,7 +199,7 @@ func linkDoor(m Machine) (Name, []Refusal) {
 	return Link, nil
 }
 
-func dnsmasqDoor(m Machine) (Name, []Refusal) {
+func chooseDnsmasq(m Machine) (Name, []Refusal) {
 	const file = "/etc/NetworkManager/dnsmasq.d/altnet.conf"
 	switch {
 	case m.ResolverFile == Theirs:

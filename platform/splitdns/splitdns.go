@@ -71,7 +71,7 @@ type Want struct {
 	DNS     netip.AddrPort // where our name server listens
 	Answer  netip.Addr     // the address that it answers for every name: that of the gateway
 	Gateway netip.AddrPort // http, proxy and script
-	PAC     string         // address of the proxy script; "": PACURL's
+	PAC     string         // address of the proxy script; "": PACURL on Linux, ServedPACURL elsewhere
 }
 
 var (

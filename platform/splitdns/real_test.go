@@ -1,0 +1,381 @@
+//go:build linux
+
+package splitdns
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"altnet/platform/journal"
+)
+
+// Real tests open doors in real systems: go test ./platform/splitdns -run Real -real DIR
+// as root, with DIR made by testdata/roots.sh.
+var (
+	realRoots = flag.String("real", "", "folder with the systems of testdata/roots.sh: open real doors in them (needs root)")
+	inside    = flag.String("inside", "", "a door to open: this process runs in such a system")
+	lingers   = flag.Bool("linger", false, "with -inside: open the door and wait to be killed")
+)
+
+const (
+	theirAddress = "192.0.2.1"  // what the upstream answers for every name
+	ourAddress   = "127.83.1.7" // what we answer
+	leakedAlt    = "192.0.2.66" // what the upstream answers for .alt
+)
+
+func TestRealDoors(t *testing.T) {
+	if *realRoots == "" {
+		t.Skip("needs root and the systems of testdata/roots.sh: -real DIR")
+	}
+	script, err := filepath.Abs("testdata/real.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ suite, resolver, door string }{
+		{"bookworm", "resolved", string(Link)},
+		{"trixie", "resolved", "none"},
+		{"testing", "resolved", string(Hook)},
+		{"bookworm", "dnsmasq", string(Dnsmasq)},
+		{"trixie", "plain", "none"},
+	} {
+		t.Run(c.suite+"/"+c.resolver, func(t *testing.T) {
+			root := filepath.Join(*realRoots, c.suite)
+			if _, err := os.Stat(filepath.Join(root, "done")); err != nil {
+				t.Skip("this system was not made: ", err)
+			}
+			cmd := exec.CommandContext(t.Context(), "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
+				script, root, self, "-test.run", "^TestInside", "-test.v", "-test.timeout", "120s", "-inside", c.door)
+			cmd.Env = append(os.Environ(), "RESOLVER="+c.resolver)
+			out, err := cmd.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil || !strings.Contains(string(out), "--- PASS: TestInside") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// nameServer is AltNet's: it answers .alt and remembers what it was asked.
+type nameServer struct {
+	mu    sync.Mutex
+	asked map[string]bool
+}
+
+func startNameServer(t *testing.T, addr string) *nameServer {
+	t.Helper()
+	s := &nameServer{asked: map[string]bool{}}
+	conn, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan struct{})
+	srv := &dns.Server{PacketConn: conn, Handler: s, NotifyStartedFunc: func() { close(started) }}
+	go func() { _ = srv.ActivateAndServe() }()
+	<-started
+	t.Cleanup(func() { _ = srv.Shutdown() })
+	return s
+}
+
+func (s *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	name := strings.ToLower(q.Question[0].Name)
+	s.mu.Lock()
+	s.asked[name] = true
+	s.mu.Unlock()
+	m := new(dns.Msg)
+	m.SetReply(q)
+	if q.Question[0].Qtype == dns.TypeA {
+		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 1}, A: net.ParseIP(ourAddress)}}
+	}
+	_ = w.WriteMsg(m)
+}
+
+// strangers lists the names we were asked that are not ours.
+func (s *nameServer) strangers() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.asked {
+		if !strings.HasSuffix(name, ".alt.") && name != "alt." {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestInside(t *testing.T) {
+	if *inside == "" {
+		t.Skip("runs within TestRealDoors")
+	}
+	server := startNameServer(t, "127.0.0.1:5354")
+	m := Look(t.Context(), System())
+	if *inside == string(Dnsmasq) {
+		m.NetworkManager = NetworkManager{Running: true, DNS: "dnsmasq"} // its dnsmasq runs here without it
+	}
+	want := realWant()
+	d := Decide(m, want)
+	t.Logf("machine %+v\ndecision %s", m, short(d))
+	machinewide := slices.DeleteFunc(slices.Clone(d.Doors), func(c Choice) bool { return !c.Door.Machinewide() })
+	if *inside == "none" {
+		if len(machinewide) > 0 {
+			t.Errorf("a door was chosen where there is none: %v", machinewide)
+		}
+		resolves(t, "www.example.com", theirAddress)
+		return
+	}
+	if len(machinewide) != 1 || string(machinewide[0].Door) != *inside {
+		t.Fatalf("the doors are %v, want %s", machinewide, *inside)
+	}
+	before := snapshot(t)
+	t.Run("set and undo", func(t *testing.T) { setAndUndo(t, before, server) })
+	t.Run("killed", func(t *testing.T) { killed(t, before) })
+	if other := server.strangers(); len(other) > 0 {
+		t.Errorf("our name server was asked for %v", other)
+	}
+	if log, err := os.ReadFile("/var/log/upstream.log"); err != nil || strings.Contains(string(log), ".alt") {
+		t.Errorf("a name of ours reached the upstream (%v):\n%s", err, log)
+	} else if !strings.Contains(string(log), "query[A] www-1.example.com") {
+		t.Errorf("the upstream logged nothing:\n%s", log)
+	}
+}
+
+func realWant() Want {
+	return Want{Suffix: "alt", Service: true, DNS: netip.MustParseAddrPort("127.0.0.1:5354"), Answer: netip.MustParseAddr(ourAddress)}
+}
+
+func realDoor(t *testing.T) (Door, *journal.Journal) {
+	t.Helper()
+	if err := os.MkdirAll("/var/lib/altnet", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open("/var/lib/altnet/journal", journal.Config{Undoers: Undoers(nil), Surgeons: Surgeons()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	door, err := Open(Name(*inside), Config{Want: realWant(), Journal: j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return door, j
+}
+
+func setAndUndo(t *testing.T, before map[string]string, server *nameServer) {
+	door, _ := realDoor(t)
+	if err := door.Verify(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Fatalf("a door that was not set: %v", err)
+	}
+	forgetLeaks(t)
+	if err := door.Set(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restartDnsmasq(t)
+	open := func(round string) {
+		if err := door.Verify(t.Context()); err != nil {
+			t.Errorf("%s: %v", round, err)
+		}
+		resolves(t, round+".name.alt", ourAddress)
+		resolves(t, "www-"+round+".example.com", theirAddress)
+		resolves(t, round+".salt", theirAddress)
+	}
+	open("1")
+	if err := door.Set(t.Context()); err != nil { // setting an open door again
+		t.Fatal(err)
+	}
+	open("2")
+	restarted(t, door)
+	open("3")
+	if err := door.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restartDnsmasq(t)
+	resolves(t, "www-after.example.com", theirAddress)
+	same(t, before)
+}
+
+// restarted starts the resolver anew, as an update of the system does, and sets
+// the door again when the bus says so.
+func restarted(t *testing.T, door Door) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	restarts, err := Restarts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "start-resolver")
+	if door.Name() != Dnsmasq { // no NetworkManager here to appear on the bus
+		select {
+		case <-restarts:
+		case <-ctx.Done():
+			t.Fatal("the restart of the resolver went unnoticed")
+		}
+	}
+	if err := door.Set(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// killed opens the door in another process, kills that, and holds the computer
+// to working all the while.
+func killed(t *testing.T, before map[string]string) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run", "^TestLinger$", "-inside", *inside, "-linger")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || ready != "open\n" {
+		t.Fatalf("the other process says %q, %v", ready, err)
+	}
+	restartDnsmasq(t)
+	resolves(t, "other.process.alt", ourAddress)
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	resolves(t, "www-dead.example.com", theirAddress) // fails open
+	door, j := realDoor(t)
+	if entries, err := j.Entries(t.Context()); err != nil || len(entries) == 0 {
+		t.Errorf("the journal forgot what the killed process did: %v, %v", entries, err)
+	}
+	if err := door.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restartDnsmasq(t)
+	resolves(t, "www-undone.example.com", theirAddress)
+	same(t, before)
+}
+
+func TestLinger(t *testing.T) {
+	if !*lingers {
+		t.Skip("runs within TestInside")
+	}
+	door, _ := realDoor(t)
+	if err := door.Set(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if door.Name() != Dnsmasq {
+		if err := door.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fmt.Println("open")
+	<-t.Context().Done() // killed
+}
+
+// restartDnsmasq stands in for NetworkManager, which does not run here.
+func restartDnsmasq(t *testing.T) {
+	if *inside == string(Dnsmasq) {
+		run(t, "start-resolver")
+	}
+}
+
+// forgetLeaks empties the log of the upstream: before a door is open .alt goes
+// there as ever.
+func forgetLeaks(t *testing.T) {
+	if err := os.Truncate("/var/log/upstream.log", 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, program string) {
+	t.Helper()
+	if out, err := exec.Command(program).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", program, err, out)
+	}
+}
+
+func resolves(t *testing.T, name, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	got, err := systemLookup(ctx, name)
+	if err != nil || len(got) != 1 || got[0].String() != want {
+		t.Errorf("%s leads to %v, %v; want %s", name, got, err, want)
+	}
+}
+
+// snapshot is every file below the folders that a door may touch, and the
+// network interfaces.
+func snapshot(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, top := range []string{"/etc", "/run", "/var/lib"} {
+		err := filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || strings.HasPrefix(path, "/run/systemd/resolve/") || path == "/var/lib/altnet/journal.lock" || path == "/var/lib/altnet" || strings.HasSuffix(path, ".pid") {
+				return nil // what the resolver itself writes, and our own lock
+			}
+			info, err := e.Info()
+			if err != nil {
+				return err
+			}
+			line := info.Mode().String()
+			if info.Mode().IsRegular() {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				line += fmt.Sprintf(" %x", sha256.Sum256(data))
+			}
+			all[path] = line
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	links, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		all["link "+l.Name] = ""
+	}
+	return all
+}
+
+func same(t *testing.T, before map[string]string) {
+	t.Helper()
+	now := snapshot(t)
+	if maps.Equal(before, now) {
+		return
+	}
+	for path, line := range now {
+		if before[path] != line {
+			t.Errorf("undo left %s %s, before %q", path, line, before[path])
+		}
+	}
+	for path := range before {
+		if _, there := now[path]; !there {
+			t.Errorf("undo removed %s", path)
+		}
+	}
+}
