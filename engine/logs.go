@@ -109,9 +109,10 @@ func (l *logbook) masked(r slog.Record) slog.Record {
 			attrs[i] = slog.String(a.Key, "…")
 		}
 	}
+	hide := hiding(hidden, l.mask.ending)
 	clean := func(text string) string {
-		for _, s := range hidden { // a name without its ending, say
-			text = strings.ReplaceAll(text, s, "…")
+		if hide != nil {
+			text = hide.ReplaceAllString(text, "…")
 		}
 		return l.mask.text(text)
 	}
@@ -123,6 +124,22 @@ func (l *logbook) masked(r slog.Record) slog.Record {
 		out.AddAttrs(a)
 	}
 	return out
+}
+
+// hiding finds the values of a line where they stand in its texts, names
+// without their ending, too; nil: there are none.
+func hiding(values []string, ending string) *regexp.Regexp {
+	if len(values) == 0 {
+		return nil
+	}
+	var parts []string
+	for _, v := range values {
+		parts = append(parts, regexp.QuoteMeta(v))
+		if bare := strings.TrimSuffix(v, ending); bare != v && bare != "" {
+			parts = append(parts, `\b`+regexp.QuoteMeta(bare)+`\b`)
+		}
+	}
+	return regexp.MustCompile(strings.Join(parts, "|"))
 }
 
 // named gives an attribute the name of its group.
@@ -178,12 +195,14 @@ func lineOf(r slog.Record) string {
 // masker takes names, addresses, keys and hashes out of a text.
 type masker struct {
 	names, hashes, words *regexp.Regexp
+	ending               string // of a name, ".alt"
 	data                 string // folder, below somebody's home
 }
 
 func newMasker(tld, data string) masker {
 	return masker{
 		data:   data,
+		ending: "." + tld,
 		names:  regexp.MustCompile(`(?i)[\pL\pN_*-]+(\.[\pL\pN_*-]+)*\.` + regexp.QuoteMeta(tld) + `\b(/[^\s"']*)?`),
 		hashes: regexp.MustCompile(`(?i)\b([0-9a-f]{16,}|[a-z2-7]{40,})\b`),
 		words:  regexp.MustCompile(`[0-9A-Fa-f.:\[\]%/]*[.:][0-9A-Fa-f.:\[\]%/]*[0-9A-Za-z]`),

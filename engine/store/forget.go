@@ -21,18 +21,21 @@ func (s *Store) SetBudget(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// Forget erases every site that is neither published nor pinned here, leased
-// and in use or not, and what was dropped before. The bytes are gone from the
+// Forget ends every lease and erases every site that is neither published nor
+// pinned here, in use or not, and what was dropped before. The bytes are gone from the
 // disk when it returns; it tells how many the store takes less.
 func (s *Store) Forget(ctx context.Context) (int64, error) {
 	before := s.used()
-	var gone []wire.Hash
+	var gone, leased []wire.Hash
 	for _, r := range s.Roots() {
 		if r.Class&(Own|Pinned) == 0 {
 			gone = append(gone, r.Hash)
 		}
+		if r.Class&Leased != 0 {
+			leased = append(leased, r.Hash)
+		}
 	}
-	for part := range slices.Chunk(gone, sweepPart) {
+	for part := range slices.Chunk(leased, sweepPart) {
 		if err := s.endLeases(ctx, part); err != nil {
 			return 0, err
 		}
