@@ -16,7 +16,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed pages i18n icons/*.png icons/*.ico
+//go:embed pages i18n licences icons/*.png icons/*.ico
 var files embed.FS
 
 // Fallback is the language of every text that a translation lacks.
