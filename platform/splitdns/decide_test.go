@@ -15,7 +15,7 @@ func linux(changes ...func(*Machine)) Machine {
 	return with(m, changes)
 }
 
-func windows(changes ...func(*Machine)) Machine {
+func win(changes ...func(*Machine)) Machine {
 	return with(Machine{GOOS: "windows", Major: 11, Users: 1, Desktop: WindowsShell, Windows: Windows{Loopback: true}}, changes)
 }
 
@@ -126,20 +126,20 @@ func TestDecide(t *testing.T) {
 		{"VPN on Linux", linux(resolved(252), vpn), true, "pac-gnome private-link localhost !vpn"},
 
 		// Windows
-		{"Windows 11", windows(), false, "pac-windows localhost -nrpt:needs-service"},
-		{"Windows 11 with the service", windows(), true, "nrpt pac-windows? localhost"},
-		{"Windows 10 with the service", windows(func(m *Machine) { m.Major = 10 }), true, "nrpt pac-windows? localhost"},
-		{"Windows Server, core", windows(desktop(NoDesktop)), true, "nrpt localhost -pac-windows:no-desktop"},
-		{"domain-joined with a policy key", windows(inWindows(func(w *Windows) { w.PolicyKey = true })), true, "nrpt pac-windows? localhost !policy-rules"},
-		{"a policy with a rule for .alt", windows(inWindows(func(w *Windows) { w.PolicyKey, w.Rules = true, 1 })), true, "pac-windows localhost -nrpt:rules-of-others"},
-		{"WSL2 holds port 53, 127.x is free", windows(inWindows(func(w *Windows) { w.Port53 = "Internet Connection Sharing" })), true, "nrpt pac-windows? localhost"},
-		{"WSL2 holds port 53 everywhere", windows(inWindows(func(w *Windows) { w.Port53, w.Loopback = "Internet Connection Sharing", false })), true, "pac-windows localhost -nrpt:port-taken"},
-		{"a corporate PAC on Windows", windows(proxy(ProxyPAC, "http://pac.corp.example/p.pac")), false, "localhost -nrpt:needs-service -pac-windows:other-script"},
-		{"a corporate PAC on Windows with the service", windows(proxy(ProxyPAC, "http://pac.corp.example/p.pac")), true, "nrpt localhost -pac-windows:other-script"},
-		{"a manual proxy on Windows with the service", windows(proxy(ProxyManual, "proxy:3128")), true, "nrpt localhost -pac-windows:other-proxy !other-proxy"},
-		{"automatic detection on Windows", windows(proxy(ProxyDetect, "")), false, "pac-windows localhost -nrpt:needs-service !proxy-detected"},
-		{"proxy by group policy", windows(proxy(ProxyEnforced, "")), false, "localhost -nrpt:needs-service -pac-windows:proxy-by-policy"},
-		{"two users of Windows", windows(users(2)), false, "pac-windows localhost -nrpt:needs-service !one-user-only"},
+		{"Windows 11", win(), false, "pac-windows localhost -nrpt:needs-service"},
+		{"Windows 11 with the service", win(), true, "nrpt pac-windows? localhost"},
+		{"Windows 10 with the service", win(func(m *Machine) { m.Major = 10 }), true, "nrpt pac-windows? localhost"},
+		{"Windows Server, core", win(desktop(NoDesktop)), true, "nrpt localhost -pac-windows:no-desktop"},
+		{"domain-joined with a policy key", win(inWindows(func(w *Windows) { w.PolicyKey = true })), true, "nrpt pac-windows? localhost !policy-rules"},
+		{"a policy with a rule for .alt", win(inWindows(func(w *Windows) { w.PolicyKey, w.Rules = true, 1 })), true, "pac-windows localhost -nrpt:rules-of-others"},
+		{"WSL2 holds port 53, 127.x is free", win(inWindows(func(w *Windows) { w.Port53 = "Internet Connection Sharing" })), true, "nrpt pac-windows? localhost"},
+		{"WSL2 holds port 53 everywhere", win(inWindows(func(w *Windows) { w.Port53, w.Loopback = "Internet Connection Sharing", false })), true, "pac-windows localhost -nrpt:port-taken"},
+		{"a corporate PAC on Windows", win(proxy(ProxyPAC, "http://pac.corp.example/p.pac")), false, "localhost -nrpt:needs-service -pac-windows:other-script"},
+		{"a corporate PAC on Windows with the service", win(proxy(ProxyPAC, "http://pac.corp.example/p.pac")), true, "nrpt localhost -pac-windows:other-script"},
+		{"a manual proxy on Windows with the service", win(proxy(ProxyManual, "proxy:3128")), true, "nrpt localhost -pac-windows:other-proxy !other-proxy"},
+		{"automatic detection on Windows", win(proxy(ProxyDetect, "")), false, "pac-windows localhost -nrpt:needs-service !proxy-detected"},
+		{"proxy by group policy", win(proxy(ProxyEnforced, "")), false, "localhost -nrpt:needs-service -pac-windows:proxy-by-policy"},
+		{"two users of Windows", win(users(2)), false, "pac-windows localhost -nrpt:needs-service !one-user-only"},
 
 		// macOS
 		{"macOS 13", mac(func(m *Machine) { m.Major = 13 }, browser(Browser{Name: "safari", Major: 18})), false, "pac-macos localhost -resolver-file:needs-service"},
@@ -211,7 +211,7 @@ func TestNeverAgainstTheUser(t *testing.T) {
 		desktop(NoDesktop), desktop(KDE), desktop(XFCE), proxy(ProxyPAC, "x"), proxy(ProxyManual, "x"), proxy(ProxyEnforced, ""), proxy(ProxyUnknown, ""),
 		inWindows(func(w *Windows) { w.Rules = 1 }), inWindows(func(w *Windows) { w.Loopback = false }),
 	}
-	for _, base := range []Machine{linux(), windows(), mac()} {
+	for _, base := range []Machine{linux(), win(), mac()} {
 		for _, a := range traits {
 			for _, b := range traits {
 				m := with(base, []func(*Machine){a, b})

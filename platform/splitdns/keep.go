@@ -1,0 +1,156 @@
+package splitdns
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	// settle is how long Keep waits after a change before it looks: networks
+	// change in bursts.
+	settle = 2 * time.Second
+	// firstRetry and lastRetry bound the wait after a door that could not be
+	// opened; it doubles from one to the other.
+	firstRetry = 30 * time.Second
+	lastRetry  = 30 * time.Minute
+)
+
+// Keeping is what Keep needs.
+type Keeping struct {
+	Doors []KeptDoor
+	// Changes sends after a wake, a change of the network, or a restart of the
+	// resolver.
+	Changes <-chan struct{}
+	// Report is told after every round which doors lead to us.
+	Report func(map[Name]error) // nil errors are open doors; may be nil itself
+	Log    *slog.Logger         // nil: nothing is logged
+}
+
+// KeptDoor is an open Door with its place in the decision.
+type KeptDoor struct {
+	Door     Door
+	Fallback bool // only while none of the doors before it works
+}
+
+// Keep opens doors, verifies each, and again after every change, until ctx ends.
+// A door that fails to verify is set anew. Doors stay open when Keep returns:
+// undoing them is the caller's.
+func Keep(ctx context.Context, k Keeping) {
+	if k.Log == nil {
+		k.Log = slog.New(slog.DiscardHandler)
+	}
+	retry := firstRetry
+	for {
+		state := k.round(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if k.Report != nil {
+			k.Report(state)
+		}
+		wait := time.Duration(0)
+		if failed(state) {
+			wait, retry = retry, min(2*retry, lastRetry)
+		} else {
+			retry = firstRetry
+		}
+		if !k.wait(ctx, wait) {
+			return
+		}
+	}
+}
+
+func failed(state map[Name]error) bool {
+	for _, err := range state {
+		if err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// round goes through the doors once.
+func (k *Keeping) round(ctx context.Context) map[Name]error {
+	state := map[Name]error{}
+	works := false
+	for _, d := range k.Doors {
+		if d.Fallback && works {
+			k.shut(ctx, d.Door)
+			continue
+		}
+		err := k.open(ctx, d.Door)
+		state[d.Door.Name()] = err
+		works = works || err == nil && d.Door.Name() != Localhost
+	}
+	return state
+}
+
+// open verifies a door, setting it where it does not work.
+func (k *Keeping) open(ctx context.Context, door Door) error {
+	if door.Verify(ctx) == nil {
+		return nil
+	}
+	if err := door.Set(ctx); err != nil {
+		k.Log.Warn("a door could not be set", "door", door.Name(), "error", err)
+		return err
+	}
+	err := door.Verify(ctx)
+	if err != nil {
+		k.Log.Warn("a door is set and does not work", "door", door.Name(), "error", err)
+	} else {
+		k.Log.Info("a door is open", "door", door.Name())
+	}
+	return err
+}
+
+// shut takes a fallback back that is not needed any more.
+func (k *Keeping) shut(ctx context.Context, door Door) {
+	if err := door.Undo(ctx); err != nil {
+		k.Log.Warn("a door could not be undone", "door", door.Name(), "error", err)
+	}
+}
+
+// wait returns after a change has settled, or after a while where it is not
+// zero; false when ctx ended.
+func (k *Keeping) wait(ctx context.Context, while time.Duration) bool {
+	var due <-chan time.Time
+	if while > 0 {
+		timer := time.NewTimer(while)
+		defer timer.Stop()
+		due = timer.C
+	}
+	changes := k.Changes
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-due:
+			return true
+		case _, ok := <-changes:
+			if ok {
+				return k.settled(ctx)
+			}
+			changes = nil // nobody tells any more
+		}
+	}
+}
+
+// settled waits until no change came for a while.
+func (k *Keeping) settled(ctx context.Context) bool {
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case _, ok := <-k.Changes:
+			if !ok {
+				k.Changes = nil
+			}
+			timer.Reset(settle)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package splitdns
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fakeDoor is open while set, unless it is broken.
+type fakeDoor struct {
+	name    Name
+	broken  error // what Set fails with
+	useless bool  // it can be set and does not work
+	open    bool
+	log     []string
+}
+
+func (d *fakeDoor) Name() Name { return d.name }
+
+func (d *fakeDoor) Set(context.Context) error {
+	d.log = append(d.log, "set")
+	d.open = d.broken == nil && !d.useless
+	return d.broken
+}
+
+func (d *fakeDoor) Verify(context.Context) error {
+	if !d.open {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (d *fakeDoor) Undo(context.Context) error {
+	d.log = append(d.log, "undo")
+	d.open = false
+	return nil
+}
+
+// keeping runs Keep under virtual time and returns what it reported.
+func keeping(t *testing.T, doors []KeptDoor, act func(changes chan<- struct{})) []map[Name]error {
+	t.Helper()
+	var reports []map[Name]error
+	changes := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Keep(ctx, Keeping{Doors: doors, Changes: changes, Report: func(m map[Name]error) { reports = append(reports, maps.Clone(m)) }})
+	}()
+	synctest.Wait()
+	act(changes)
+	synctest.Wait()
+	cancel()
+	<-done
+	return reports
+}
+
+func TestKeepMendsAfterAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := &fakeDoor{name: Link}
+		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+			door.open = false // the resolver forgot
+			time.Sleep(time.Hour)
+			changes <- struct{}{}
+			changes <- struct{}{} // networks change in bursts
+			time.Sleep(settle + time.Second)
+			changes <- struct{}{} // and nothing is wrong this time
+			time.Sleep(settle + time.Second)
+		})
+		if want := []string{"set", "set"}; !slices.Equal(door.log, want) || len(reports) != 3 || !door.open {
+			t.Errorf("the door was handled %v in %d rounds", door.log, len(reports))
+		}
+	})
+}
+
+func TestKeepTriesAgainMoreAndMoreRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("read-only")
+		door := &fakeDoor{name: Dnsmasq, broken: broken}
+		reports := keeping(t, []KeptDoor{{Door: door}}, func(chan<- struct{}) {
+			time.Sleep(24 * time.Hour)
+			door.broken = nil
+			time.Sleep(lastRetry + time.Second)
+		})
+		if n := len(reports); n < 40 || n > 60 {
+			t.Errorf("it tried %d times in a day", n)
+		}
+		if !errors.Is(reports[0][Dnsmasq], broken) || reports[len(reports)-1][Dnsmasq] != nil {
+			t.Errorf("the reports begin with %v and end with %v", reports[0], reports[len(reports)-1])
+		}
+	})
+}
+
+func TestKeepUsesFallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := &fakeDoor{name: NRPT, useless: true}, &fakeDoor{name: WindowsProxy}
+		doors := []KeptDoor{{Door: first}, {Door: second, Fallback: true}, {Door: &fakeDoor{name: Localhost}}}
+		keeping(t, doors, func(chan<- struct{}) {
+			if !second.open {
+				t.Error("the fallback is not open")
+			}
+			first.useless = false
+			time.Sleep(firstRetry + time.Second)
+		})
+		if !first.open || second.open || !slices.Equal(second.log, []string{"set", "undo"}) {
+			t.Errorf("the doors are open: %v, %v; the fallback was handled %v", first.open, second.open, second.log)
+		}
+	})
+}
+
+func TestKeepWithoutChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := &fakeDoor{name: Hook}
+		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+			close(changes)
+			time.Sleep(24 * time.Hour)
+		})
+		if len(reports) != 1 {
+			t.Errorf("%d rounds without any change", len(reports))
+		}
+	})
+}
