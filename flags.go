@@ -20,6 +20,7 @@ type options struct {
 	gateway, gatewayTLS, caDir   string
 	dns, tld, dnsIP              string
 	dnsUpstream                  list
+	dnsOnly                      bool
 	data, keydir, profile        string
 	storeBudget, perPeerBudget   size
 	headless                     bool
@@ -103,6 +104,7 @@ func (o *options) groups() []flagGroup {
 			{"dns", &o.dns, "ADDR", "DNS server"},
 			{"tld", &o.tld, "NAME", "top-level domain that it answers (default alt)"},
 			{"dns-ip", &o.dnsIP, "IP", "address it answers with (default 127.0.0.1)"},
+			{"dns-only", &o.dnsOnly, "", "answer for that domain alone and refuse other names: nothing else is routed here"},
 			{"dns-upstream", &o.dnsUpstream, "ADDR", "where other names are asked (default: the system's servers); repeatable"},
 		}},
 		{"Node", []flagDef{

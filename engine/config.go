@@ -28,13 +28,14 @@ type Config struct {
 	StoreBudget   int64 // bytes of chunks; default 10 GiB
 	PerPeerBudget int64 // bytes under lease for one owner; default a tenth of StoreBudget
 
-	Gateway     string   // host:port of the http gateway; empty: closed
-	GatewayTLS  string   // host:port of the https gateway; empty: closed
+	Gateway     string   // host:port of the http gateway, several separated by commas; empty: closed
+	GatewayTLS  string   // host:port of the https gateway, several separated by commas; empty: closed
 	CADir       string   // folder of the root certificate and its key; default Data/ca
 	DNS         string   // host:port of the DNS server; empty: closed
 	TLD         string   // default "alt"
 	DNSIP       string   // address that .alt names resolve to; default 127.0.0.1
 	DNSUpstream []string // host:port; default the system's own
+	DNSOnly     bool     // answer TLD alone and refuse the rest: nothing else is routed here
 
 	AskFirst bool         // stay out of the network until Settings.Accepted is set
 	Host     control.Host // the process that the node lives in; default control.HostCommand

@@ -2,24 +2,35 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"altnet/engine/ca"
 	"altnet/engine/control"
 	"altnet/engine/dns"
 	"altnet/engine/gateway"
+	"altnet/engine/identity"
 )
+
+// DoorKeyFile holds, in the data folder, the secret by which the gateway
+// proves itself to who may read it.
+const DoorKeyFile = "door.key"
 
 // doors are the local ways in for browsers.
 type doors struct {
-	http, https net.Listener
+	http, https []net.Listener
 	gateway     *gateway.Gateway
 	dns         *dns.Server
 	ca          *ca.CA
+	secret      []byte // of the gateway
 	serving     sync.WaitGroup
 }
 
@@ -33,29 +44,80 @@ func (e *Engine) openDoors(ctx context.Context) error {
 	if d.https, err = bind(ctx, "gateway-tls", e.cfg.GatewayTLS); err != nil {
 		return err
 	}
-	if d.https != nil {
-		if d.ca, err = ca.Open(ca.Config{Dir: e.cfg.CADir, Suffix: e.cfg.TLD}); err != nil {
-			return fmt.Errorf("open the certificate authority in %s: %w", e.cfg.CADir, err)
-		}
-	}
-	if d.http != nil || d.https != nil {
-		if d.gateway, err = gateway.New(e.gatewayConfig()); err != nil {
+	if len(d.http)+len(d.https) > 0 {
+		if err := e.openGateway(); err != nil {
 			return err
 		}
 	}
 	return e.openDNS()
 }
 
-// bind listens on a door's address; "" keeps it closed.
-func bind(ctx context.Context, flag, addr string) (net.Listener, error) {
-	if addr == "" {
-		return nil, nil
+// openGateway makes the gateway. It has a root even without an https door:
+// https comes through the proxy, too.
+func (e *Engine) openGateway() (err error) {
+	d := &e.doors
+	if d.ca, err = ca.Open(ca.Config{Dir: e.cfg.CADir, Suffix: e.cfg.TLD, Log: e.log}); err != nil {
+		return fmt.Errorf("open the certificate authority in %s: %w", e.cfg.CADir, err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if d.secret, err = doorKey(e.cfg.Data, true); err != nil {
+		return fmt.Errorf("open the gateway: %w", err)
+	}
+	d.gateway, err = gateway.New(e.gatewayConfig())
+	return err
+}
+
+// doorKey reads the secret of a data folder's gateway, or makes it.
+func doorKey(data string, makeIt bool) ([]byte, error) {
+	path := filepath.Join(data, DoorKeyFile)
+	text, err := identity.ReadSecret(path)
+	if errors.Is(err, fs.ErrNotExist) && makeIt {
+		secret := make([]byte, 32)
+		if _, err := rand.Read(secret); err != nil {
+			return nil, err
+		}
+		return secret, identity.WriteSecret(path, []byte(hex.EncodeToString(secret)+"\n"))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the door -%s %s: %w (something else listens there? choose another address)", flag, addr, err)
+		return nil, fmt.Errorf("read the gateway's secret: %w", err)
 	}
-	return l, nil
+	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(secret) != 32 {
+		return nil, fmt.Errorf("read the gateway's secret: %s does not hold 64 hex digits; move it away, and the next start makes another", path)
+	}
+	return secret, nil
+}
+
+// ProveGateway finds out whether the gateway of the node on a data folder is
+// what answers at addr, host:port. gateway.ErrImpostor: something else does,
+// and no browser may be led there. Only who may read the folder can ask.
+func ProveGateway(ctx context.Context, data, addr string) error {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return fmt.Errorf("prove the gateway: %w", err)
+	}
+	secret, err := doorKey(data, false)
+	if err != nil {
+		return err
+	}
+	return gateway.Prove(ctx, at, secret)
+}
+
+// bind listens on a door's addresses; "" keeps it closed.
+func bind(ctx context.Context, flag, addrs string) (out []net.Listener, err error) {
+	for addr := range strings.SplitSeq(addrs, ",") {
+		if addr = strings.TrimSpace(addr); addr == "" {
+			continue
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			for _, l := range out {
+				l.Close()
+			}
+			return nil, fmt.Errorf("open the door -%s %s: %w (something else listens there? choose another address)", flag, addr, err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
 }
 
 func (e *Engine) openDNS() (err error) {
@@ -67,7 +129,8 @@ func (e *Engine) openDNS() (err error) {
 		return fmt.Errorf("-dns-ip %q: want an IP address: %w", e.cfg.DNSIP, err)
 	}
 	e.doors.dns, err = dns.Listen(dns.Config{
-		Addrs: []string{e.cfg.DNS}, TLD: e.cfg.TLD, IPs: []netip.Addr{ip}, Upstream: e.cfg.DNSUpstream, Log: e.book.private(),
+		Addrs: []string{e.cfg.DNS}, TLD: e.cfg.TLD, IPs: []netip.Addr{ip}, Upstream: e.cfg.DNSUpstream,
+		NoForward: e.cfg.DNSOnly, Log: e.book.private(),
 	})
 	if err != nil {
 		return fmt.Errorf("open the door -dns %s: %w", e.cfg.DNS, err)
@@ -78,18 +141,20 @@ func (e *Engine) openDNS() (err error) {
 // serve answers on the bound doors; one that breaks reports to failed.
 func (d *doors) serve(failed chan<- error) {
 	run := func(l net.Listener, serve func(net.Listener) error) {
-		if l == nil {
-			return
-		}
 		d.serving.Go(func() {
 			if err := serve(l); err != nil {
-				failed <- err
+				select {
+				case failed <- err:
+				default: // one is enough
+				}
 			}
 		})
 	}
-	if d.gateway != nil {
-		run(d.http, d.gateway.Serve)
-		run(d.https, d.gateway.ServeTLS)
+	for _, l := range d.http {
+		run(l, d.gateway.Serve)
+	}
+	for _, l := range d.https {
+		run(l, d.gateway.ServeTLS)
 	}
 }
 
@@ -98,10 +163,8 @@ func (d *doors) close() error {
 	if d.gateway != nil {
 		errs = append(errs, d.gateway.Close())
 	}
-	for _, l := range []net.Listener{d.http, d.https} {
-		if l != nil {
-			l.Close() // closed already by its server, unless Run never came
-		}
+	for _, l := range append(d.http, d.https...) {
+		l.Close() // closed already by its server, unless Run never came
 	}
 	if d.dns != nil {
 		errs = append(errs, d.dns.Close())
@@ -110,16 +173,42 @@ func (d *doors) close() error {
 	return errors.Join(errs...)
 }
 
+// localPort is where this machine's *.localhost is served, 0 where it is not.
+func (d *doors) localPort() uint16 {
+	for _, l := range d.http {
+		at, err := netip.ParseAddrPort(l.Addr().String())
+		if ip := at.Addr().Unmap(); err == nil && (ip.IsUnspecified() || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+			return at.Port()
+		}
+	}
+	return 0
+}
+
+// tlsPort is where https is served, 0 where it is not.
+func (d *doors) tlsPort() uint16 {
+	if len(d.https) == 0 {
+		return 0
+	}
+	at, err := netip.ParseAddrPort(d.https[0].Addr().String())
+	if err != nil {
+		return 0
+	}
+	return at.Port()
+}
+
 // describe returns the doors as a status shows them.
 func (d *doors) describe() control.Doors {
 	var out control.Doors
-	if d.http != nil {
-		out.Gateway = d.http.Addr().String()
-		out.PAC = "http://" + out.Gateway + "/proxy.pac"
+	if len(d.http) > 0 {
+		out.Gateway = d.http[0].Addr().String()
+		out.PAC = "http://" + out.Gateway + d.gateway.PACPath()
 	}
-	if d.https != nil {
-		out.GatewayTLS = d.https.Addr().String()
-		out.CA = d.ca.Path()
+	if len(d.https) > 0 {
+		out.GatewayTLS = d.https[0].Addr().String()
+	}
+	if d.ca != nil {
+		print := d.ca.Fingerprint()
+		out.CA, out.CAFingerprint = d.ca.Path(), hex.EncodeToString(print[:])
 	}
 	if d.dns != nil {
 		out.DNS = d.dns.Addrs()[0].String()

@@ -59,6 +59,7 @@ type Engine struct {
 	month    month
 	watched  watched
 	shared   *shared
+	visits   *visits
 	book     *logbook
 	port     uint16 // for peers; 0: none
 
@@ -86,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	signal(e.joining)
 	for _, loop := range []func(){
 		e.keepJoined, e.keepAnnounced, e.followPins, e.watchRules, e.watchStatus,
-		e.keepPresence, e.watchPower, e.watchSites, e.shared.keep,
+		e.keepPresence, e.watchPower, e.watchSites, e.shared.keep, e.keepActivity,
 	} {
 		e.wg.Go(loop)
 	}
@@ -111,6 +112,9 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	e.sites = newSites(e.store)
 	if err := e.loadPresence(); err != nil {
 		return err
+	}
+	if err := e.loadBlocks(); err != nil {
+		return fmt.Errorf("read what is blocked here: %w", err)
 	}
 	budget := e.chosen().DiskBudget
 	if err := e.store.SetBudget(ctx, budget); err != nil {
@@ -185,6 +189,7 @@ func (e *Engine) openSites() {
 	e.names = e.newResolver()
 	e.opened = newOpenSites(e)
 	e.shared = newShared(e)
+	e.visits = newVisits(e)
 }
 
 // signal leaves a token in a channel that holds one.
@@ -239,6 +244,9 @@ func (e *Engine) shut() error {
 	e.events.close()
 	var errs []error
 	errs = append(errs, e.doors.close())
+	if e.visits != nil {
+		errs = append(errs, e.visits.close())
+	}
 	if e.opened != nil {
 		e.opened.forget()
 	}

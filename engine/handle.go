@@ -62,7 +62,7 @@ func (e *Engine) answerOffer(ctx context.Context, r *peer.Request) {
 // refuses reports whether a block is on the operator's list.
 func (e *Engine) refuses(h wire.Hash) bool {
 	p := e.rules.now()
-	if len(p.Blocklist) == 0 && len(p.Revocations) == 0 {
+	if len(p.Blocklist) == 0 && len(p.Revocations) == 0 && len(p.Local.Hashes) == 0 {
 		return false
 	}
 	_, refused := p.RefusesHash(e.network, h, time.Now())

@@ -266,6 +266,8 @@ func (e *Engine) ownersOf(root wire.Hash) (found []entry) {
 // siteError gives the errors of trees and fetches their place in Control.
 func siteError(err error) error {
 	switch {
+	case errors.Is(err, site.ErrRefused):
+		return control.Mark(control.ErrBlocked, err)
 	case errors.Is(err, site.ErrMissing), errors.Is(err, site.ErrNoHolder):
 		return control.Mark(control.ErrMissing, err)
 	case errors.Is(err, site.ErrClosed):

@@ -68,7 +68,8 @@ func (e *Engine) purge(p *record.Policy) {
 		removed += len(batch)
 	}
 	for _, r := range e.store.Roots() {
-		if _, refused := p.RefusesHash(e.network, r.Hash, time.Now()); !refused {
+		_, refused := p.RefusesHash(e.network, r.Hash, time.Now())
+		if _, blocked := p.Local.Owners[r.Owner]; !refused && !blocked {
 			continue
 		}
 		if err := e.release(e.ctx, r.Hash, store.Leased|store.Cache); err != nil {
@@ -85,6 +86,9 @@ func (e *Engine) purge(p *record.Policy) {
 func (e *Engine) refused(p *record.Policy) (held []wire.Hash) {
 	var listed []wire.Hash
 	for h := range p.Blocklist {
+		listed = append(listed, h)
+	}
+	for h := range p.Local.Hashes {
 		listed = append(listed, h)
 	}
 	for _, v := range p.Revocations {

@@ -44,6 +44,9 @@ func (e *Engine) Resolve(ctx context.Context, name string) (control.Resolution, 
 // lookUp resolves a name by the rules of this moment: what the resolver
 // remembers may be half a minute old.
 func (e *Engine) lookUp(ctx context.Context, name string) (resolver.Resolution, error) {
+	if res, blocked := e.blockedHere(name); blocked {
+		return res, fmt.Errorf("%s: %w: %s", name, resolver.ErrBlocked, res.Reason)
+	}
 	res, err := e.names.Resolve(ctx, name)
 	if err == nil {
 		if reason, refused := e.rules.now().Refuses(&res.Record, time.Now()); refused {

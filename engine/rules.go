@@ -73,6 +73,16 @@ func (r *rules) problem() error {
 	return r.err
 }
 
+// setLocal puts what a person blocked in force at once.
+func (r *rules) setLocal(l record.Local) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := *r.policy
+	p.Local = l
+	r.policy = &p
+	signal(r.changed)
+}
+
 // readLocked reads the files if one of them changed.
 func (r *rules) readLocked(now time.Time) error {
 	first := r.looked.IsZero()
@@ -87,7 +97,7 @@ func (r *rules) readLocked(now time.Time) error {
 		return r.err
 	}
 	signal(r.changed)
-	p := &record.Policy{Grants: r.policy.Grants, Revocations: r.policy.Revocations}
+	p := &record.Policy{Grants: r.policy.Grants, Revocations: r.policy.Revocations, Local: r.policy.Local}
 	err := errors.Join(
 		readRule(r.dir, ruleFiles[0], record.ParseKeys, func(k []identity.PublicKey) { p.Registrars = k }),
 		readRule(r.dir, ruleFiles[1], record.ParseKeys, func(k []identity.PublicKey) { p.Revokers = k }),

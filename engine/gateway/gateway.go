@@ -52,8 +52,9 @@ type Config struct {
 
 	CA *ca.CA // nil: no https
 	// Trusted reports whether the reader's browsers trust CA: then http is
-	// redirected to https at TLSPort (443 where 0). Nil: never.
+	// redirected to https. Nil: never.
 	Trusted func() bool
+	// TLSPort is where https is served to who comes by DNS; 0: nowhere.
 	TLSPort uint16
 	// Tunnels reports whether https goes through the proxy. Where it does not,
 	// because nobody trusts CA here, a tunnel is refused at once, with the
@@ -68,6 +69,9 @@ type Config struct {
 	// Origin is where the gateway's own pages are, "http://127.0.0.1:8080".
 	// Default: the first address that Serve was given.
 	Origin string
+	// Door is the port of this machine at which http://name-alt.localhost is
+	// served. Default: that of the first Serve on 127.0.0.1.
+	Door uint16
 
 	WaitAfter  time.Duration // until a page gives way to the waiting page; default 1.2 s
 	Timeout    time.Duration // for the first byte of anything; default 30 s
@@ -97,9 +101,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Refused == nil {
 		c.Refused = func(wire.Hash) string { return "" }
-	}
-	if c.TLSPort == 0 {
-		c.TLSPort = 443
 	}
 	if c.WaitAfter <= 0 {
 		c.WaitAfter = 1200 * time.Millisecond
@@ -216,6 +217,9 @@ func New(cfg Config) (*Gateway, error) {
 	lasting := cmp.Or(string(cfg.Secret), string(secret[:]))
 	g.marks = sha256.Sum256(append([]byte("marks\x00"), lasting...))
 	g.proof = newProof([]byte(lasting))
+	if cfg.Door != 0 {
+		g.door = itoa(cfg.Door)
+	}
 	known, err1 := lru.New[string, struct{}](maxKnown)
 	wiped, err2 := lru.New[string, time.Time](maxKnown)
 	quick, err3 := lru.New[string, time.Time](maxKnown)

@@ -21,7 +21,7 @@ func (g *Gateway) site(w http.ResponseWriter, r *request) {
 		g.fail(w, r, &Problem{Kind: kindMisdirected, Name: r.name})
 		return
 	}
-	if g.unsafe(r) && !(g.cfg.CA != nil && g.cfg.Trusted()) && knowsNoDoor(r.UserAgent()) {
+	if g.unsafe(r) && !g.trusted(r) && knowsNoDoor(r.UserAgent()) {
 		g.fail(w, r, &Problem{Kind: kindNoDoor, Name: r.name})
 		return
 	}
@@ -50,11 +50,11 @@ func (g *Gateway) site(w http.ResponseWriter, r *request) {
 func (g *Gateway) elsewhere(r *request) string {
 	u := url.URL{Scheme: "http", Host: r.name, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	port := r.port
-	trusted := g.cfg.CA != nil && g.cfg.Trusted()
+	trusted := g.trusted(r)
 	switch {
 	case r.TLS != nil:
 		u.Scheme = "https"
-	case r.onDNS() && trusted, r.proxied && trusted && wantsPage(r.Request):
+	case trusted && (r.onDNS() || r.proxied && wantsPage(r.Request)):
 		u.Scheme, port = "https", ""
 		if g.cfg.TLSPort != 443 && !r.proxied {
 			port = itoa(g.cfg.TLSPort)
@@ -73,6 +73,11 @@ func (g *Gateway) elsewhere(r *request) string {
 		u.Host += ":" + port
 	}
 	return u.String()
+}
+
+// trusted reports whether https would open without a warning, and at all.
+func (g *Gateway) trusted(r *request) bool {
+	return g.cfg.CA != nil && (r.proxied || g.cfg.TLSPort != 0) && g.cfg.Trusted()
 }
 
 // unsafe reports whether a browser must not show a site at this address: over

@@ -164,6 +164,30 @@ type Policy struct {
 	Revokers    []identity.PublicKey
 	Revocations []Revocation
 	Blocklist   Blocklist
+	Local       Local
+}
+
+// Local is what a person keeps out of their own computer, and since when.
+type Local struct {
+	Names  map[string]time.Time             // labels: "pg" for pg.alt
+	Owners map[identity.PublicKey]time.Time // root keys
+	Hashes map[wire.Hash]time.Time          // content roots
+}
+
+// localReason is what others than the person read about a Local block.
+const localReason = "blocked on this computer"
+
+// Site reports whether a site is kept out by its label, its owner or its
+// content, and since when. What is not known is zero.
+func (l Local) Site(label string, owner identity.PublicKey, content wire.Hash) (since time.Time, blocked bool) {
+	if since, blocked = l.Names[label]; blocked && label != "" {
+		return since, true
+	}
+	if since, blocked = l.Owners[owner]; blocked {
+		return since, true
+	}
+	since, blocked = l.Hashes[content]
+	return since, blocked
 }
 
 // granted returns the owners of a name by the word of trusted registrars:
@@ -212,6 +236,9 @@ func (p *Policy) Refuses(r *Record, now time.Time) (reason string, refused bool)
 	if reason, ok := p.revokedName(r.Network, r.Name, now); ok {
 		return reason, true
 	}
+	if _, ok := p.Local.Owners[r.Root]; ok {
+		return localReason, true
+	}
 	if reason, ok := p.revoked(r.Network, ScopeKey, r.Root[:], now); ok {
 		return orDefault(reason, "the owner's key was revoked"), true
 	}
@@ -222,12 +249,18 @@ func (p *Policy) revokedName(network [32]byte, label string, now time.Time) (rea
 	if label == "" {
 		return "", false
 	}
+	if _, ok := p.Local.Names[label]; ok {
+		return localReason, true
+	}
 	reason, ok = p.revoked(network, ScopeName, []byte(label), now)
 	return orDefault(reason, "the name was revoked"), ok
 }
 
 // RefusesHash reports whether policy forbids a content root or block.
 func (p *Policy) RefusesHash(network [32]byte, h wire.Hash, now time.Time) (reason string, refused bool) {
+	if _, ok := p.Local.Hashes[h]; ok {
+		return localReason, true
+	}
 	if reason, ok := p.Blocklist.Has(h); ok {
 		return orDefault(reason, "the content is on this node's blocklist"), true
 	}
