@@ -92,6 +92,7 @@ func newApp(cfg Config, do func(func())) (*App, error) {
 	a.win.SetOnDropped(a.dropped)
 	a.win.SetCloseIntercept(a.closing)
 	a.frame = container.NewStack()
+	a.win.SetPadded(false)
 	a.win.SetContent(a.frame)
 	a.win.Resize(fyne.NewSize(980, 660))
 	a.addShortcuts()
@@ -133,6 +134,9 @@ func (a *App) Raise() {
 func (a *App) Publish(folders []string) {
 	a.do(func() { a.publish(folders) })
 }
+
+// AddFolder asks for a folder to publish. Any goroutine may call it.
+func (a *App) AddFolder() { a.do(a.addFolder) }
 
 // OpenSite shows one of the user's sites. Any goroutine may call it.
 func (a *App) OpenSite(name string) {

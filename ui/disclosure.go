@@ -48,7 +48,13 @@ func (d *disclosure) toggle() {
 	d.root.Refresh()
 }
 
+// sign is an icon that stands beside the first line of a text, where texts
+// begin.
+func sign(icon fyne.Resource) fyne.CanvasObject {
+	return container.NewHBox(spacerWide(textEdge-5), container.NewVBox(spacer(3), widget.NewIcon(icon)))
+}
+
 // iconText is a sign and a text beside it.
 func iconText(icon fyne.Resource, text string) fyne.CanvasObject {
-	return container.NewBorder(nil, nil, container.NewVBox(spacer(7), widget.NewIcon(icon)), nil, prose(text))
+	return container.NewBorder(nil, nil, sign(icon), nil, prose(text))
 }

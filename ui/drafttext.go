@@ -73,6 +73,9 @@ func (v *draftView) drawRunning() {
 		v.body.Objects = []fyne.CanvasObject{v.head(), v.running, actions(cancel)}
 	}
 	m := v.meter.now()
+	if m.total == 0 {
+		m.total = v.look.Size // nothing was read yet
+	}
 	v.endless.Hide()
 	v.bar.Show()
 	switch {
@@ -103,7 +106,7 @@ func (v *draftView) result() []fyne.CanvasObject {
 	for _, l := range a.addressLines(d) {
 		out = append(out, l)
 	}
-	open := primaryButton(a.t("action.open"), theme.ComputerIcon(), func() { a.open(d) })
+	open := primaryButton(a.t("action.open"), openIcon(), func() { a.open(d) })
 	out = append(out, actions(open, a.copyButton(a.t("action.copy"), d.url()),
 		newButton(a.t("result.details"), theme.NavigateNextIcon(), func() { a.nav.replace(newSitePage(a, siteOf(r, v.site))) })))
 	if door := a.door(d); door != "" && !a.prefs.Browsing {

@@ -78,7 +78,7 @@ func (v *draftView) head() fyne.CanvasObject {
 	title := strong(v.base())
 	path := noteLine(v.dir)
 	text := container.New(tightLayout{}, title, path)
-	icon := container.NewHBox(widget.NewIcon(theme.FolderIcon()))
+	icon := container.NewHBox(spacerWide(textEdge-5), widget.NewIcon(theme.FolderIcon()))
 	if len(v.page.drafts) < 2 || v.stage == ended || v.stage >= queued && v.stage != failed {
 		return container.NewBorder(nil, nil, icon, nil, text)
 	}

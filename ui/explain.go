@@ -98,12 +98,12 @@ func (a *App) problem(err error, buttons ...fyne.CanvasObject) fyne.CanvasObject
 	what, do := a.explain(err)
 	head := prose(what)
 	head.TextStyle.Bold = true
-	box := container.NewVBox(head, prose(do))
+	box := container.NewVBox(container.New(tightLayout{}, head, prose(do)))
 	if len(buttons) > 0 {
 		box.Add(actions(buttons...))
 	}
 	box.Add(a.details(err))
-	icon := container.NewVBox(spacer(8), widget.NewIcon(theme.NewErrorThemedResource(theme.ErrorIcon())))
+	icon := sign(theme.NewErrorThemedResource(theme.ErrorIcon()))
 	return container.NewStack(newSurface(colorErrorBg, theme.ColorNameError, cardRadius),
 		inset(10, container.NewBorder(nil, nil, icon, nil, box)))
 }

@@ -183,7 +183,7 @@ func (p *homePage) row(s ownSite) fyne.CanvasObject {
 		right.Add(newButton(a.t("home.changed"), theme.UploadIcon(), func() { a.publishTo(s.Name, s.folder) }))
 	}
 	if !s.Withdrawn {
-		right.Add(newButton(a.t("action.open"), theme.ComputerIcon(), func() { a.open(addr) }))
+		right.Add(newButton(a.t("action.open"), openIcon(), func() { a.open(addr) }))
 	}
 	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius),
 		inset(6, container.NewBorder(nil, nil, nil, container.NewCenter(right), info)))

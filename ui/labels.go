@@ -62,8 +62,13 @@ func row(first fyne.CanvasObject, rest ...fyne.CanvasObject) fyne.CanvasObject {
 
 // actions are buttons in a line that wraps where it must.
 func actions(buttons ...fyne.CanvasObject) fyne.CanvasObject {
-	return container.New(&flowLayout{gap: theme.Padding() + 2}, buttons...)
+	flow := container.New(&flowLayout{gap: theme.Padding() + 2}, buttons...)
+	return container.New(&insetLayout{x: textEdge, y: 3}, flow)
 }
+
+// textEdge is how far the text of a label stands from its edge: what is not
+// text begins there too.
+const textEdge = 9
 
 // flowLayout lays out from left to right and goes on below where the width
 // ends, so that no button is cut at a large scale or in a long language.
@@ -133,7 +138,7 @@ func noteLine(text string) *widget.Label {
 type tightLayout struct{}
 
 // overlap is how much of the room between two labels goes away.
-const overlap = 12
+const overlap = 15
 
 // MinSize implements fyne.Layout.
 func (tightLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {

@@ -126,7 +126,9 @@ func (p *publishPage) add(folders []string) bool {
 		p.list.Add(d.view())
 		d.begin()
 	}
-	p.update()
+	for _, d := range p.drafts {
+		d.update() // each can be taken out now
+	}
 	return true
 }
 

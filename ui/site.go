@@ -55,7 +55,7 @@ func (p *sitePage) addressCard(d address) fyne.CanvasObject {
 		objects = append(objects, l)
 	}
 	objects = append(objects, p.state,
-		actions(primaryButton(a.t("action.open"), theme.ComputerIcon(), func() { a.open(d) }), a.copyButton(a.t("action.copy"), d.url())))
+		actions(primaryButton(a.t("action.open"), openIcon(), func() { a.open(d) }), a.copyButton(a.t("action.copy"), d.url())))
 	if door := a.door(d); door != "" {
 		text := note(a.t("site.door", "door", door))
 		text.Wrapping = wrapAnywhere

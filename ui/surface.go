@@ -4,6 +4,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
@@ -59,7 +60,7 @@ const cardRadius = 10
 
 // card puts content on a surface of its own.
 func card(content ...fyne.CanvasObject) *fyne.Container {
-	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius), inset(12, container.NewVBox(content...)))
+	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius), inset(10, container.NewVBox(content...)))
 }
 
 // inset leaves room around content.
@@ -103,9 +104,12 @@ func (l columnLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	}
 }
 
+// pageGap is between the parts of a page.
+const pageGap = 12
+
 // pageBody is the body of a page: a column that scrolls.
 func pageBody(content ...fyne.CanvasObject) fyne.CanvasObject {
-	return container.NewVScroll(container.New(columnLayout{measure}, inset(20, container.NewVBox(content...))))
+	return container.NewVScroll(container.New(columnLayout{measure}, inset(20, container.New(layout.NewCustomPaddedVBoxLayout(pageGap), content...))))
 }
 
 // spacer is empty room.

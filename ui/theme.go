@@ -80,10 +80,12 @@ func lightColor(name fyne.ThemeColorName) (color.Color, bool) {
 	case theme.ColorNameDisabledButton:
 		return rgb(0xe9ecf0), true
 	case theme.ColorNameDisabled:
-		return rgb(0x7b8794), true
+		return rgb(0x5d6876), true
 	case theme.ColorNamePlaceHolder, colorMuted:
 		return rgb(0x566270), true
-	case theme.ColorNameInputBackground, theme.ColorNameMenuBackground, theme.ColorNameOverlayBackground, colorCard:
+	case theme.ColorNameInputBackground:
+		return rgb(0xf3f5f7), true
+	case theme.ColorNameMenuBackground, theme.ColorNameOverlayBackground, colorCard:
 		return rgb(0xffffff), true
 	case theme.ColorNameInputBorder:
 		return rgb(0x8592a0), true
@@ -133,7 +135,7 @@ func darkColor(name fyne.ThemeColorName) (color.Color, bool) {
 	case theme.ColorNameDisabledButton:
 		return rgb(0x20272f), true
 	case theme.ColorNameDisabled:
-		return rgb(0x7d8895), true
+		return rgb(0x93a0ad), true
 	case theme.ColorNamePlaceHolder, colorMuted:
 		return rgb(0x9ba7b4), true
 	case theme.ColorNameInputBackground:
