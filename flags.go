@@ -29,9 +29,9 @@ type options struct {
 
 	relay, relayListen, registrar, registrarToken string
 
-	json, help, version bool
-	note                string
-	include, exclude    list
+	json, help, version, clear bool
+	note                       string
+	include, exclude           list
 
 	access control.Access // of the control socket; the zero Access: this user's alone
 
@@ -130,6 +130,7 @@ func (o *options) groups() []flagGroup {
 		}},
 		{"Commands", []flagDef{
 			{"json", &o.json, "", "print the result as JSON"},
+			{"clear", &o.clear, "", "visited: forget the list"},
 			{"note", &o.note, "TEXT", "publish, update: your remark on this version"},
 			{"include", &o.include, "PATTERN", "publish, update: also what is left out by default; repeatable"},
 			{"exclude", &o.exclude, "PATTERN", "publish, update: leave this out; repeatable"},

@@ -183,7 +183,7 @@ func sites(ctx context.Context, s *session, _ []string) error {
 		}
 		table(w, "NAME\tSTATE\tCOPIES\tSIZE\tPUBLISHED\tROOT", func(row func(...any)) {
 			for _, site := range list {
-				row(site.Name, siteState(site), site.Copies, bytesText(site.Size), timeText(site.Published), short(site.Root))
+				row(bothNames(site.Name), siteState(site), site.Copies, bytesText(site.Size), timeText(site.Published), short(site.Root))
 			}
 		})
 	})
