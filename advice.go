@@ -22,5 +22,5 @@ func advice(err error) string {
 	case errors.Is(err, record.ErrBadName):
 		return "A name has letters, digits and hyphens, and .alt at its end."
 	}
-	return ""
+	return serviceAdvice(err)
 }

@@ -81,6 +81,7 @@ func commands() []command {
 		{"put", "TEXT", 1, -1, "store a small text as a block (@FILE: a file)", nil, put},
 		{"get", "HASH", 1, 1, "print a block", nil, get},
 		{"key", "show|test|backup|restore|devices|shutout [FILE|NAME]", 1, 2, "your keys: recovery phrase, backup, other devices", nil, key},
+		{"service", "install|uninstall|purge|start|stop|status", 1, -1, "AltNet for every user of this computer, started with it", (&options{}).nodeFlags(), serviceCommand},
 		{"version", "", 0, 0, "print the version", nil, showVersion},
 		{"help", "[COMMAND]", 0, 1, "this text", nil, nil},
 	}
@@ -96,7 +97,7 @@ func lookup(word string) (command, bool) {
 }
 
 // needsNode reports whether a command has anything to do with a node.
-func needsNode(word string) bool { return word != "version" && word != "help" }
+func needsNode(word string) bool { return word != "version" && word != "help" && word != "service" }
 
 // runCommand runs one command of the command line.
 func runCommand(ctx context.Context, o *options, words []string, term *terminal) error {
