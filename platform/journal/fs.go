@@ -282,7 +282,7 @@ func (s system) Rename(from, to string) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.Rename(name, filepath.Base(to))
+	return rename(dir, name, filepath.Base(to))
 }
 
 func (s system) Remove(path string) error {
@@ -294,7 +294,7 @@ func (s system) Remove(path string) error {
 	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder", path)
 	}
-	return dir.Remove(name)
+	return remove(dir, name)
 }
 
 func (s system) Mkdir(path string) error {
@@ -322,7 +322,7 @@ func (s system) Rmdir(path string) error {
 	if info, err := dir.Lstat(name); err != nil || !info.IsDir() {
 		return errors.Join(fs.ErrNotExist, err)
 	}
-	return dir.Remove(name)
+	return remove(dir, name)
 }
 
 func (s system) SyncFolder(path string) error {

@@ -4,6 +4,7 @@ package journal
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -24,3 +25,7 @@ func owner(info fs.FileInfo) (uid, gid int) {
 	}
 	return -1, -1
 }
+
+func rename(dir *os.Root, from, to string) error { return dir.Rename(from, to) }
+
+func remove(dir *os.Root, name string) error { return dir.Remove(name) }

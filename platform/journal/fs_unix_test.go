@@ -13,16 +13,6 @@ import (
 	"time"
 )
 
-// real opens a journal on the disk, in a folder that only we can write to.
-func real(t *testing.T) (*Journal, string) {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	must(t, err)
-	j, err := Open(filepath.Join(dir, "journal"), Config{Surgeons: map[string]Surgeon{"lines": Lines}})
-	must(t, err)
-	return j, dir
-}
-
 func TestRealFiles(t *testing.T) {
 	j, dir := real(t)
 	edited, made := filepath.Join(dir, "conf"), filepath.Join(dir, "a", "b", "alt")

@@ -37,7 +37,7 @@ type registry interface {
 	// NamesChanged has the resolver forget what it knew and read its rules.
 	NamesChanged(policy bool) error
 	// ProxyChanged tells running programs.
-	ProxyChanged() error
+	ProxyChanged()
 }
 
 // rule is one rule of the table.
@@ -184,7 +184,8 @@ func (d *windowsProxy) Set(ctx context.Context) error {
 	}
 	change := journal.ExternalChange{Door: string(WindowsProxy), Kind: registryKind, Key: scriptValue, Before: json.RawMessage("null"), After: after}
 	return d.cfg.Journal.External(ctx, change, func(context.Context) error {
-		return errors.Join(d.reg.SetString("HKCU", proxySettings, scriptValue, script), d.reg.ProxyChanged())
+		defer d.reg.ProxyChanged()
+		return d.reg.SetString("HKCU", proxySettings, scriptValue, script)
 	})
 }
 
@@ -209,6 +210,7 @@ func undoScript(reg registry) journal.Undoer {
 		if !there || !c.IsOurs(present) && !OurScript(now) {
 			return journal.Nothing, nil
 		}
-		return journal.Removed, errors.Join(reg.DeleteValue("HKCU", proxySettings, scriptValue), reg.ProxyChanged())
+		defer reg.ProxyChanged()
+		return journal.Removed, reg.DeleteValue("HKCU", proxySettings, scriptValue)
 	}
 }

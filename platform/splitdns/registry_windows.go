@@ -132,10 +132,9 @@ func (windowsRegistry) DeleteValue(hive, key, name string) error {
 
 func (windowsRegistry) NamesChanged(policy bool) error {
 	if policy {
-		refresh := windows.NewLazySystemDLL("userenv.dll").NewProc("RefreshPolicyEx")
-		if err := ask(refresh, 1, 1); err != nil { // the machine's, and at once
-			return fmt.Errorf("refresh the group policy: %w", err)
-		}
+		// The machine's policy, at once. Without it the rule is in force when
+		// Windows next reads its policies; Verify tells.
+		_ = ask(windows.NewLazySystemDLL("userenv.dll").NewProc("RefreshPolicyEx"), 1, 1)
 	}
 	flush := windows.NewLazySystemDLL("dnsapi.dll").NewProc("DnsFlushResolverCache")
 	if err := ask(flush); err != nil {
@@ -144,15 +143,14 @@ func (windowsRegistry) NamesChanged(policy bool) error {
 	return nil
 }
 
-func (windowsRegistry) ProxyChanged() error {
+// ProxyChanged has running programs read the setting; those that are not told
+// read it when they start.
+func (windowsRegistry) ProxyChanged() {
 	const settingsChanged, refresh = 39, 37
 	set := windows.NewLazySystemDLL("wininet.dll").NewProc("InternetSetOptionW")
 	for _, option := range []uintptr{settingsChanged, refresh} {
-		if err := ask(set, 0, option, 0, 0); err != nil {
-			return fmt.Errorf("tell programs of the proxy: %w", err)
-		}
+		_ = ask(set, 0, option, 0, 0)
 	}
-	return nil
 }
 
 // ask calls a function of Windows that returns zero when it fails.
