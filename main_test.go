@@ -106,7 +106,8 @@ func TestNodeConformance(t *testing.T) {
 	author := controltest.NewAuthor(profile)
 	controltest.RunSuite(t, func(t *testing.T) (control.Control, controltest.Author) {
 		node, err := engine.Open(t.Context(), engine.Config{
-			Data: t.TempDir(), Version: "test", Listen: []string{"127.0.0.1:0"}, PublishFor: 50 * time.Millisecond, NoSync: true,
+			Data: t.TempDir(), Version: "test", Listen: []string{"127.0.0.1:0"}, Gateway: "127.0.0.1:0",
+			PublishFor: 50 * time.Millisecond, NoSync: true,
 		})
 		if err != nil {
 			t.Fatal(err)

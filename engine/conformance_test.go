@@ -22,7 +22,8 @@ func TestConformance(t *testing.T) {
 	author := controltest.NewAuthor(profile) // one for all, so that each name is claimed once
 	controltest.Run(t, func(t *testing.T) (control.Control, controltest.Author) {
 		e, err := Open(t.Context(), Config{
-			Data: t.TempDir(), Version: "test", Listen: []string{"127.0.0.1:0"}, PublishFor: 50 * time.Millisecond, NoSync: true,
+			Data: t.TempDir(), Version: "test", Listen: []string{"127.0.0.1:0"}, Gateway: "127.0.0.1:0",
+			PublishFor: 50 * time.Millisecond, NoSync: true,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,17 @@ func (s *server) sites(c Control) {
 // person registers what a user's window shows besides.
 func (s *server) person(c Control) {
 	handle(s, "activity", users, func(ctx context.Context, in nameIn) (Activity, error) { return c.Activity(ctx, in.Name) })
-	handle(s, "visited", users, func(ctx context.Context, _ nothing) ([]Visited, error) { return c.Visited(ctx) })
-	handle(s, "clear-visited", users, func(ctx context.Context, _ nothing) (nothing, error) { return nothing{}, c.ClearVisited(ctx) })
+	handle(s, "visited", users, func(ctx context.Context, _ nothing) ([]Visited, error) {
+		if CallerFrom(ctx).oneOfMany() {
+			return nil, nil
+		}
+		return c.Visited(ctx)
+	})
+	handle(s, "clear-visited", users, func(ctx context.Context, _ nothing) (nothing, error) {
+		if CallerFrom(ctx).oneOfMany() {
+			return nothing{}, nil
+		}
+		return nothing{}, c.ClearVisited(ctx)
+	})
 	handle(s, "preview", users, func(ctx context.Context, in versionIn) (string, error) { return c.Preview(ctx, in.Name, in.Seq) })
 }

@@ -37,7 +37,7 @@ type Fake struct {
 type fakeSite struct {
 	user      string
 	own       bool
-	pinned    bool
+	pins      map[string]bool // users who pinned it
 	withdrawn bool
 	versions  []fakeVersion // oldest first
 	seq       uint64
@@ -124,9 +124,7 @@ func (f *Fake) statusLocked() control.Status {
 		Data:  "/fake/data", Host: control.HostCommand, Accepted: !f.person.settings.Accepted.IsZero(),
 		Paused: f.pausedLocked(), Reach: control.ReachDirect,
 	}
-	if s.Paused != nil {
-		s.Connected = false
-	}
+	s.Connected = s.Online && s.Paused == nil
 	if s.Connected {
 		s.Peers = 1
 	}
@@ -247,8 +245,11 @@ func (f *Fake) Publish(ctx context.Context, p control.PublishRequest) (control.R
 	}
 	site := f.sites[r.Name]
 	if site == nil {
-		site = &fakeSite{}
+		site = &fakeSite{pins: map[string]bool{}}
 		f.sites[r.Name] = site
+	}
+	if site.own && !control.CallerFrom(ctx).Owns(site.user) {
+		return control.Receipt{}, fmt.Errorf("another user publishes %s: %w", r.Name, control.ErrDenied)
 	}
 	if r.Seq <= site.seq {
 		return control.Receipt{}, fmt.Errorf("sequence %d after %d: %w", r.Seq, site.seq, control.ErrStale)
@@ -334,12 +335,14 @@ func (f *Fake) Sites(ctx context.Context) ([]control.Site, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var sites []control.Site
+	caller := control.CallerFrom(ctx)
 	for _, name := range slices.Sorted(maps.Keys(f.sites)) {
 		s := f.sites[name]
-		if !control.CallerFrom(ctx).Owns(s.user) || !s.own && !s.pinned {
+		own, pinned := s.own && caller.Owns(s.user), s.pinnedBy(caller)
+		if !own && !pinned {
 			continue
 		}
-		site := control.Site{Name: name, Address: fakeAddress(name), Own: s.own, Pinned: s.pinned, User: s.user, Withdrawn: s.withdrawn, Seq: s.seq}
+		site := control.Site{Name: name, Address: fakeAddress(name), Own: own, Pinned: pinned, User: s.user, Withdrawn: s.withdrawn, Seq: s.seq}
 		if s.own {
 			v := s.versions[len(s.versions)-1]
 			site.Root, site.Size, site.Published, site.Copies, site.Sleeps = v.record.Root, v.record.Size, v.time, 1, true
@@ -347,6 +350,16 @@ func (f *Fake) Sites(ctx context.Context) ([]control.Site, error) {
 		sites = append(sites, site)
 	}
 	return sites, ctx.Err()
+}
+
+// pinnedBy reports whether a caller pinned a site, or may see who did.
+func (s *fakeSite) pinnedBy(c control.Caller) bool {
+	for user := range s.pins {
+		if c.Owns(user) {
+			return true
+		}
+	}
+	return false
 }
 
 // Versions implements control.Control.
@@ -438,6 +451,9 @@ func (f *Fake) Accept(ctx context.Context, name string) error {
 func (f *Fake) Archive(ctx context.Context, target string) (io.ReadCloser, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.blockedLocked(target) {
+		return nil, fmt.Errorf("%s: %w", target, control.ErrBlocked)
+	}
 	if _, err := hex.DecodeString(target); err != nil || len(target) != 64 {
 		r, err := f.resolveLocked(ctx, target)
 		if err != nil {
@@ -481,12 +497,23 @@ func (f *Fake) SetPinned(ctx context.Context, name string, pinned bool) error {
 	if err != nil {
 		return err
 	}
+	caller := control.CallerFrom(ctx)
 	s := f.sites[r.Name]
 	if s == nil {
-		s = &fakeSite{user: control.CallerFrom(ctx).User}
+		s = &fakeSite{pins: map[string]bool{}}
 		f.sites[r.Name] = s
 	}
-	s.pinned = pinned
+	switch {
+	case pinned:
+		s.pins[caller.User] = true
+	case !s.pinnedBy(caller):
+		return fmt.Errorf("%s is not pinned: %w", name, control.ErrNotFound)
+	case s.pins[caller.User]:
+		delete(s.pins, caller.User)
+	default:
+		clear(s.pins) // an administrator's word
+	}
+	f.changedLocked()
 	return nil
 }
 
@@ -497,7 +524,7 @@ func (f *Fake) Connect(ctx context.Context, addr string) (control.Peer, error) {
 	switch {
 	case !strings.Contains(addr, ":"):
 		return control.Peer{}, fmt.Errorf("%q is no host:port: %w", addr, control.ErrInvalid)
-	case !f.online:
+	case !f.online || f.pausedLocked() != nil:
 		return control.Peer{}, fmt.Errorf("connect to %s: %w", addr, control.ErrOffline)
 	case addr != fakeAddr && addr != fakePeer+"@"+fakeAddr:
 		return control.Peer{}, fmt.Errorf("connect to %s: %w", addr, control.ErrUnreachable)

@@ -73,6 +73,9 @@ func (f *Fake) SetSettings(ctx context.Context, s control.Settings) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if s.Accepted.IsZero() && !f.person.settings.Accepted.IsZero() {
+		f.online = false
+	}
 	f.person.settings = s
 	f.changedLocked()
 	return ctx.Err()
@@ -143,6 +146,9 @@ func (f *Fake) SetBlocked(ctx context.Context, target string, blocked bool) erro
 			return err
 		}
 		target = name
+		if s := f.sites[name]; blocked && s != nil && s.own {
+			return fmt.Errorf("%s is published on this node: %w", name, control.ErrInvalid)
+		}
 	}
 	i := slices.IndexFunc(f.person.blocked, func(b control.Blocked) bool { return b.Target == target })
 	switch {

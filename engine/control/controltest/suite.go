@@ -38,11 +38,12 @@ func Run(t *testing.T, start Start) {
 		})
 	})
 	t.Run("callers", func(t *testing.T) { runCallers(t, start) })
+	t.Run("rights", func(t *testing.T) { runRights(t, start) })
 }
 
 // RunSuite is Run for one way of calling.
 func RunSuite(t *testing.T, start Start) {
-	for name, test := range map[string]func(*testing.T, control.Control, Author){
+	tests := map[string]func(*testing.T, control.Control, Author){
 		"status":    testStatus,
 		"online":    testOnline,
 		"events":    testEvents,
@@ -59,7 +60,9 @@ func RunSuite(t *testing.T, start Start) {
 		"nonsense":  testNonsense,
 		"cancel":    testCancel,
 		"together":  testTogether,
-	} {
+	}
+	maps.Copy(tests, personTests())
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, a := start(t)
 			test(t, c, a)
@@ -472,4 +475,12 @@ func testStranger(t *testing.T, c *control.Client, s Signed) {
 	wantErr(t, "a stranger's archive", err, control.ErrDenied)
 	_, err = c.Get(t.Context(), s.Blocks[0].Hash)
 	wantErr(t, "a stranger's block", err, control.ErrDenied)
+	_, err = c.Settings(t.Context())
+	wantErr(t, "a stranger's settings", err, control.ErrDenied)
+	_, err = c.Logs(t.Context())
+	wantErr(t, "a stranger's logs", err, control.ErrDenied)
+	_, err = c.Visited(t.Context())
+	wantErr(t, "a stranger's visits", err, control.ErrDenied)
+	_, err = c.Publish(t.Context(), control.PublishRequest{Record: s.Record})
+	wantErr(t, "a stranger's publish", err, control.ErrDenied)
 }
