@@ -1,0 +1,93 @@
+package control_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"altnet/engine/control"
+	"altnet/engine/control/controltest"
+)
+
+func TestGrant(t *testing.T) {
+	own := control.Access{Operator: func(string) bool { return true }} // not asked
+	service := control.Access{Service: true, Operator: func(user string) bool { return user == "1005" }}
+	for _, c := range []struct {
+		access      control.Access
+		user        string
+		admin, same bool
+		want        control.Caller
+	}{
+		{own, "1000", false, true, control.Caller{Admin: true, Operator: true}},
+		{own, "0", true, false, control.Caller{Admin: true, Operator: true}},
+		{own, "1001", false, false, control.Caller{}},
+		{own, "1005", false, false, control.Caller{}},
+		{control.Access{}, "1001", false, false, control.Caller{}},
+		{service, "1000", false, false, control.Caller{Local: true}},
+		{service, "1005", false, false, control.Caller{Local: true, Operator: true}},
+		{service, "0", true, false, control.Caller{Local: true, Admin: true, Operator: true}},
+		{service, "999", false, true, control.Caller{Local: true, Admin: true, Operator: true}},
+		{control.Access{Service: true}, "1005", false, false, control.Caller{Local: true}},
+	} {
+		c.want.User = c.user
+		if got := c.access.Grant(c.user, c.admin, c.same); got != c.want {
+			t.Errorf("service %v: user %s, admin %v, same %v is granted %+v", c.access.Service, c.user, c.admin, c.same, got)
+		}
+	}
+}
+
+// A user who asks too much at once is in nobody's way.
+func TestUsersGetInNobodysWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := controltest.NewFake()
+		defer f.Close()
+		s := &socket{conns: make(chan net.Conn), done: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		var served sync.WaitGroup
+		served.Go(func() {
+			if err := control.Serve(ctx, s, f, control.ServerConfig{Identify: s.identify}); err != nil {
+				t.Error(err)
+			}
+		})
+		defer served.Wait()
+		defer cancel()
+		greedy, modest := control.Caller{User: "1001", Local: true}, control.Caller{User: "1002", Local: true}
+
+		var open []net.Conn
+		refused := 0
+		for range 100 {
+			c := s.dial(greedy)
+			open = append(open, c)
+			fmt.Fprint(c, "POST /v1/events HTTP/1.1\r\nHost: altnet\r\nContent-Length: 0\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != http.StatusOK {
+				refused++
+			}
+		}
+		if refused != 100-64 {
+			t.Errorf("%d of 100 requests of one user were refused", refused)
+		}
+		other := control.NewClient(func(context.Context) (net.Conn, error) { return s.dial(modest), nil })
+		defer other.Close()
+		if _, err := other.Sites(t.Context()); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+		for _, c := range open {
+			c.Close()
+		}
+		synctest.Wait()
+		again := control.NewClient(func(context.Context) (net.Conn, error) { return s.dial(greedy), nil })
+		defer again.Close()
+		if _, err := again.Sites(t.Context()); err != nil {
+			t.Errorf("the same user later: %v", err)
+		}
+	})
+}
