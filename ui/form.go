@@ -22,7 +22,8 @@ type formPage struct {
 	submit *button
 	// begin reads the fields and returns what is to be done away from the
 	// goroutine that draws. A nil return keeps the page as it is.
-	begin func() func(ctx context.Context) error
+	begin    func() func(ctx context.Context) error
+	progress fyne.CanvasObject // shown while it is under way; nil: one without an end
 	// done is what stands in the place of the form once it worked.
 	done func() []fyne.CanvasObject
 
@@ -30,6 +31,7 @@ type formPage struct {
 	state  *fyne.Container
 	ctx    context.Context // ends when the page is left
 	cancel context.CancelFunc
+	stop   context.CancelFunc // ends what is under way
 	busy   bool
 }
 
@@ -78,9 +80,18 @@ func (p *formPage) run() {
 	}
 	p.busy = true
 	p.submit.Disable()
-	p.say(widget.NewProgressBarInfinite())
-	runIn(p.app, p.ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) },
-		func(_ struct{}, err error) { p.ended(err) })
+	ctx, cancel := context.WithCancel(p.ctx)
+	p.stop = cancel
+	var progress fyne.CanvasObject = widget.NewProgressBarInfinite()
+	if p.progress != nil {
+		progress = p.progress
+	}
+	p.say(progress, actions(newButton(p.app.t("action.cancel"), theme.CancelIcon(), p.stop)))
+	runIn(p.app, ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) },
+		func(_ struct{}, err error) {
+			cancel()
+			p.ended(err)
+		})
 }
 
 func (p *formPage) ended(err error) {
@@ -122,15 +133,15 @@ func plain(head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
 func panel(fill, edge fyne.ThemeColorName, icon fyne.Resource, head, text string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
 	title := prose(head)
 	title.TextStyle.Bold = true
-	box := container.NewVBox(title)
+	words := container.New(tightLayout{}, title)
 	if text != "" {
-		box.Add(prose(text))
+		words.Add(prose(text))
 	}
+	box := container.NewVBox(words)
 	if len(buttons) > 0 {
 		box.Add(actions(buttons...))
 	}
-	side := container.NewVBox(spacer(8), widget.NewIcon(icon))
-	return container.NewStack(newSurface(fill, edge, cardRadius), inset(10, container.NewBorder(nil, nil, side, nil, box)))
+	return container.NewStack(newSurface(fill, edge, cardRadius), inset(8, container.NewBorder(nil, nil, sign(icon), nil, box)))
 }
 
 // field is an input below its name.

@@ -42,7 +42,12 @@ func (a *App) sections() []section {
 	keys := newKeysPage(a)
 	return []section{
 		{id: "home", icon: theme.HomeIcon(), page: newHomePage(a)},
-		{id: "keys", icon: theme.LoginIcon(), page: keys, badge: keys.badge},
+		{id: "browse", icon: theme.SearchIcon(), page: newBrowsePage(a)},
+		{id: "network", icon: theme.GridIcon(), page: newNetworkPage(a)},
+		{id: "keys", icon: keyIcon(), page: keys, badge: keys.badge},
+		{id: "settings", icon: theme.SettingsIcon(), page: newSettingsPage(a)},
+		{id: "doctor", icon: theme.ComputerIcon(), page: newDoctorPage(a)},
+		{id: "about", icon: theme.InfoIcon(), page: newAboutPage(a)},
 	}
 }
 
@@ -72,7 +77,7 @@ func newNavigation(a *App, sections []section) *navigation {
 		n.entries = append(n.entries, e)
 		side.Add(e)
 	}
-	sidebar := container.NewStack(newSurface(colorSidebar, "", 0), container.NewVScroll(inset(8, side)))
+	sidebar := container.NewStack(newSurface(colorSidebar, "", 0), container.New(&leastLayout{width: sidebarWidth}, container.NewVScroll(inset(8, side))))
 	n.root = container.NewBorder(nil, nil, sidebar, nil, n.stage)
 	return n
 }
@@ -83,9 +88,25 @@ func (n *navigation) entry(i int, s section) *navEntry {
 	badge.Importance = widget.WarningImportance
 	badge.SizeName = theme.SizeNameCaptionText
 	badge.Hide()
-	content := inset(3, container.NewBorder(nil, nil,
-		container.NewHBox(spacerWide(4), widget.NewIcon(s.icon)), badge, widget.NewLabel(text)))
+	content := inset(2, container.NewBorder(nil, nil,
+		container.NewHBox(spacerWide(4), widget.NewIcon(s.icon)), nil, container.New(tightLayout{}, widget.NewLabel(text), badge)))
 	return &navEntry{tappable: newTappable(text, content, func() { n.show(i) }), badge: badge}
+}
+
+// sidebarWidth keeps the sidebar from moving with its badges.
+const sidebarWidth = 200
+
+// leastLayout fills its room and asks for a least width.
+type leastLayout struct{ width float32 }
+
+// MinSize implements fyne.Layout.
+func (l *leastLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	return (&insetLayout{}).MinSize(objects).Max(fyne.NewSize(l.width, 0))
+}
+
+// Layout implements fyne.Layout.
+func (l *leastLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	(&insetLayout{}).Layout(objects, size)
 }
 
 // spacerWide is empty room to the side.
