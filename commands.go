@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"altnet/engine/control"
@@ -81,13 +82,25 @@ func commands() []command {
 		{"put", "TEXT", 1, -1, "store a small text as a block (@FILE: a file)", nil, put},
 		{"get", "HASH", 1, 1, "print a block", nil, get},
 		{"key", "show|test|backup|restore|devices|shutout [FILE|NAME]", 1, 2, "your keys: recovery phrase, backup, other devices", nil, key},
+		{"agent", "", 0, 0, "be AltNet's icon on the desktop, with a node where no service is installed", (&options{}).nodeFlags(), agentCommand},
+		{"quit", "", 0, 0, "end the agent, and the node in it", nil, quitAgent},
 		{"service", "install|uninstall|purge|start|stop|status", 1, -1, "AltNet for every user of this computer, started with it", (&options{}).nodeFlags(), serviceCommand},
+		{"setup", "", 0, 0, "make .alt open in your browsers: says what it changes, asks, does it", []string{"yes", "trust", "no-trust"}, setUp},
+		{"doctor", "", 0, 0, "find what keeps .alt from opening, and mend it", []string{"fix"}, doctor},
+		{"undo", "", 0, 0, "take back everything that setup changed", []string{"yes"}, undo},
 		{"version", "", 0, 0, "print the version", nil, showVersion},
 		{"help", "[COMMAND]", 0, 1, "this text", nil, nil},
 	}
 }
 
+// outside reports whether a command is for the command line alone: it asks for
+// secrets, or is about other processes than the prompt's node.
+func (c command) outside() bool { return slices.Contains([]string{"key", "agent", "quit"}, c.name) }
+
 func lookup(word string) (command, bool) {
+	if word == helperWord { // not for people
+		return command{helperWord, "REQUEST", 1, 1, "", nil, helper}, true
+	}
 	for _, c := range commands() {
 		if c.name == word {
 			return c, true
@@ -165,8 +178,8 @@ func (s *session) help(words []string) error {
 
 func (s *session) listCommands() {
 	for _, c := range commands() {
-		if s.prompt && c.name == "key" {
-			continue // for the command line alone, see promptCommand
+		if s.prompt && c.outside() {
+			continue
 		}
 		fmt.Fprintf(s.out, "  %-35s %s\n", strings.TrimSpace(c.name+" "+c.args), c.brief)
 	}

@@ -30,6 +30,7 @@ type options struct {
 	relay, relayListen, registrar, registrarToken string
 
 	json, help, version, clear bool
+	yes, fix, trust, noTrust   bool
 	note                       string
 	include, exclude           list
 
@@ -134,6 +135,10 @@ func (o *options) groups() []flagGroup {
 			{"note", &o.note, "TEXT", "publish, update: your remark on this version"},
 			{"include", &o.include, "PATTERN", "publish, update: also what is left out by default; repeatable"},
 			{"exclude", &o.exclude, "PATTERN", "publish, update: leave this out; repeatable"},
+			{"yes", &o.yes, "", "setup, undo: ask nothing"},
+			{"trust", &o.trust, "", "setup: trust this computer's certificate, for https"},
+			{"no-trust", &o.noTrust, "", "setup: do not trust it"},
+			{"fix", &o.fix, "", "doctor: mend what can be mended"},
 			{"h", &o.help, "", "help"},
 			{"help", &o.help, "", "help"},
 			{"version", &o.version, "", "print the version"},

@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	ctx, signals := watch(context.Background())
+	ctx, signals := watchSignals(context.Background())
 	os.Exit(run(ctx, os.Args[1:], stdTerminal(signals)))
 }
 
@@ -45,10 +45,7 @@ func run(ctx context.Context, args []string, term *terminal) int {
 	case opts.help:
 		words = append([]string{"help"}, words...)
 	}
-	if len(words) == 0 {
-		return fail(term, opts, runNode(ctx, opts, term))
-	}
-	return fail(term, opts, runCommand(ctx, opts, words, term))
+	return fail(term, opts, runRole(ctx, opts, words, term))
 }
 
 // fail says what went wrong and returns the exit code for it.

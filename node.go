@@ -51,27 +51,22 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 	if err := platform.Private(data); err != nil {
 		return err
 	}
-	node, err := engine.Open(ctx, cfg)
+	node, err := startNode(ctx, o, cfg, nil)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var services sync.WaitGroup
-	defer services.Wait()
-	defer stop(nil) // before Wait
-	if err := o.serve(ctx, stop, &services, node, data, cfg.Log); err != nil {
-		return err
-	}
-	services.Go(func() { stop(node.Run(ctx)) })
-	services.Go(func() { keepSites(ctx, profile, node, cfg.Log) })
-	announce(ctx, o, term.out, node)
+	defer node.close()
+	ctx = node.ctx
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	defer node.stop(nil) // before Wait
+	keeper.Go(func() { keepSites(ctx, profile, node.Engine, cfg.Log) })
+	announce(ctx, o, term.out, node.Engine)
 	if o.headless {
 		<-ctx.Done()
 	} else {
-		s := &session{terminal: term, opts: o, control: node, prompt: true}
-		s.author = func() (author, error) { return openAuthor(profile, node) }
+		s := &session{terminal: term, opts: o, control: node.Engine, prompt: true}
+		s.author = func() (author, error) { return openAuthor(profile, node.Engine) }
 		runPrompt(ctx, s, profile)
 	}
 	return ended(ctx)
@@ -107,7 +102,7 @@ func (o *options) engineConfig(data string) (engine.Config, error) {
 		Network: o.network, NetworkSecret: secret, Public: o.public, NoVolunteer: o.noVolunteer,
 		StoreBudget: int64(o.storeBudget), PerPeerBudget: int64(o.perPeerBudget),
 		Gateway: o.gateway, GatewayTLS: o.gatewayTLS, CADir: o.caDir,
-		DNS: o.dns, TLD: o.tld, DNSIP: o.dnsIP, DNSUpstream: o.dnsUpstream,
+		DNS: o.dns, TLD: o.tld, DNSIP: o.dnsIP, DNSUpstream: o.dnsUpstream, DNSOnly: o.dnsOnly,
 	}
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = []string{o.unlessTaken(defaultListen)}
@@ -138,9 +133,10 @@ func (o *options) unlessTaken(addr string) string {
 
 // checkAddresses finds addresses that can never work before anything starts.
 func (o *options) checkAddresses() error {
-	addrs := append(list{o.gateway, o.gatewayTLS, o.dns, o.metrics}, o.listen...)
+	addrs := append(list{o.dns, o.metrics}, o.listen...)
+	addrs = append(append(addrs, strings.Split(o.gateway, ",")...), strings.Split(o.gatewayTLS, ",")...)
 	for _, addr := range append(append(addrs, o.announce...), o.bootstrap...) {
-		if addr == "" || addr == "off" {
+		if addr = strings.TrimSpace(addr); addr == "" || addr == "off" {
 			continue
 		}
 		if _, hostport, found := strings.Cut(addr, "@"); found {

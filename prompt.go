@@ -161,8 +161,8 @@ func interruptible(ctx context.Context, read func() (string, error)) func() (str
 
 // complete offers the commands that begin as the line does.
 func complete(line string) (names []string) {
-	for _, c := range append(commands(), command{name: "quit"}) {
-		if c.name != "key" && strings.HasPrefix(c.name, line) {
+	for _, c := range commands() {
+		if (c.name == "quit" || !c.outside()) && strings.HasPrefix(c.name, line) {
 			names = append(names, c.name+" ")
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"altnet/engine/control"
 	"altnet/platform"
 	"altnet/platform/ipc"
+	"altnet/platform/relocate"
+	"altnet/platform/service"
 )
 
 // author is the side that owns the site keys: it signs in this process and
@@ -33,7 +35,8 @@ type build struct {
 	skipped          func(path, why string, byDefault bool)
 }
 
-// folders resolves the data and profile folders: flag, variable, default.
+// folders resolves the data and profile folders: flag, variable, where the
+// data was moved, default.
 func (o *options) folders() (data, profile string, err error) {
 	data, profile = first(o.data, os.Getenv("ALTNET_DATA")), first(o.profile, os.Getenv("ALTNET_PROFILE"))
 	if data != "" && profile != "" {
@@ -44,7 +47,12 @@ func (o *options) folders() (data, profile string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	return first(data, dirs.Data), first(profile, dirs.Profile), nil
+	profile = first(profile, dirs.Profile)
+	if data != "" {
+		return data, profile, nil
+	}
+	data, err = relocate.Where(pointerFile(profile), dirs.Data)
+	return data, profile, err
 }
 
 func first(values ...string) string {
@@ -63,19 +71,38 @@ func openSession(o *options, word string, term *terminal) (*session, func(), err
 	if !needsNode(word) {
 		return s, func() {}, nil
 	}
-	data, profile, err := o.folders()
+	_, profile, err := o.folders()
 	if err != nil {
 		return nil, nil, err
 	}
-	client := control.NewClient(dialNode(data))
+	client := control.NewClient(o.dialer())
 	s.control = client
 	s.author = func() (author, error) { return openAuthor(profile, client) }
 	return s, func() { client.Close() }, nil
 }
 
-// dialNode reaches the node of a data folder.
-func dialNode(data string) func(context.Context) (net.Conn, error) {
+// fixedData reports whether somebody said which data folder to use.
+func (o *options) fixedData() bool { return first(o.data, os.Getenv("ALTNET_DATA")) != "" }
+
+// usesService reports whether the node is the installed service: it is, where
+// there is one and nobody chose another data folder.
+func (o *options) usesService() bool { return !o.fixedData() && service.Installed() }
+
+// dialer reaches the node that a person means: the service where one is
+// installed, else the node of the data folder, wherever that is by then.
+func (o *options) dialer() func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
+		if o.usesService() {
+			conn, err := ipc.Dial(ctx, machineLayout().Control)
+			if errors.Is(err, ipc.ErrNobody) {
+				return nil, control.Mark(err, errors.New("the service is stopped; start it with: altnet service start"))
+			}
+			return conn, err
+		}
+		data, _, err := o.folders()
+		if err != nil {
+			return nil, err
+		}
 		conn, err := ipc.Dial(ctx, data)
 		if errors.Is(err, ipc.ErrNobody) {
 			return nil, control.Mark(err, fmt.Errorf("no node runs on %s; start one with: altnet -data %s", data, data))

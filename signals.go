@@ -18,8 +18,8 @@ type signals struct {
 	command context.CancelFunc // of the prompt; nil: none runs
 }
 
-// watch returns a context that a signal ends.
-func watch(ctx context.Context) (context.Context, *signals) {
+// watchSignals returns a context that a signal ends.
+func watchSignals(ctx context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &signals{program: cancel}
 	got := make(chan os.Signal, 1)

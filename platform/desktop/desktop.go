@@ -98,3 +98,19 @@ func first(names ...string) string {
 	}
 	return ""
 }
+
+// posixLanguage reads the locale's variables in their order: de_AT.UTF-8 is
+// de-AT.
+func posixLanguage(getenv func(string) string) string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := getenv(name); value != "" {
+			value, _, _ = strings.Cut(value, ".")
+			value, _, _ = strings.Cut(value, "@")
+			if value == "C" || value == "POSIX" {
+				return "en"
+			}
+			return strings.ReplaceAll(value, "_", "-")
+		}
+	}
+	return "en"
+}

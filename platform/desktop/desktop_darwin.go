@@ -52,10 +52,38 @@ func Authenticate(ctx context.Context, reason string) error {
 }
 
 // osascript runs a script. That the person cancelled is its error -128.
-func osascript(ctx context.Context, script, arg string) (string, error) {
-	out, err := exec.CommandContext(ctx, "/usr/bin/osascript", "-e", script, arg).CombinedOutput()
+func osascript(ctx context.Context, script string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "/usr/bin/osascript", append([]string{"-e", script}, args...)...).CombinedOutput()
 	if err != nil && strings.Contains(string(out), "-128") {
 		return "", ErrRefused
 	}
 	return string(out), err
+}
+
+// elevate quotes every argument for the shell by itself.
+const elevate = `on run argv
+set line to ""
+repeat with word in argv
+set line to line & quoted form of word & " "
+end repeat
+do shell script line with administrator privileges
+end run`
+
+// Elevate runs a program with an administrator's rights, for which the system
+// asks the person. Errors wrap ErrRefused or ErrNoAuthentication.
+func Elevate(ctx context.Context, program string, args ...string) error {
+	out, err := osascript(ctx, elevate, append([]string{program}, args...)...)
+	if err == nil || errors.Is(err, ErrRefused) {
+		return err
+	}
+	return errors.Join(errors.New(strings.TrimSpace(out)), err)
+}
+
+// Language is the language of the person's desktop, BCP 47.
+func Language() string {
+	out, err := exec.Command("/usr/bin/defaults", "read", "-g", "AppleLocale").Output()
+	if err != nil {
+		return posixLanguage(os.Getenv)
+	}
+	return posixLanguage(func(string) string { return strings.TrimSpace(string(out)) })
 }

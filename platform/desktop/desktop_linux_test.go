@@ -89,3 +89,19 @@ func TestStartTime(t *testing.T) {
 		t.Errorf("of this process: %d, %v", got, err)
 	}
 }
+
+func TestLanguage(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{nil, "en"},
+		{map[string]string{"LANG": "de_AT.UTF-8"}, "de-AT"},
+		{map[string]string{"LANG": "de_DE", "LC_ALL": "C.UTF-8"}, "en"},
+		{map[string]string{"LANG": "en_US.UTF-8", "LC_MESSAGES": "sr_RS@latin"}, "sr-RS"},
+	} {
+		if got := posixLanguage(func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%v: %q", c.env, got)
+		}
+	}
+}

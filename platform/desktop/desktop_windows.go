@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -35,3 +36,32 @@ func PickFolder(context.Context, string) (string, error) { return "", ErrNoPicke
 
 // Authenticate returns ErrNoAuthentication: Windows Hello is not asked yet.
 func Authenticate(context.Context, string) error { return ErrNoAuthentication }
+
+// Elevate runs a program with an administrator's rights, for which the system
+// asks the person. It does not wait for the program's end. Errors wrap
+// ErrRefused or ErrNoAuthentication.
+func Elevate(_ context.Context, program string, args ...string) error {
+	verb, _ := windows.UTF16PtrFromString("runas")
+	file, err := windows.UTF16PtrFromString(program)
+	if err != nil {
+		return err
+	}
+	line, err := windows.UTF16PtrFromString(windows.ComposeCommandLine(args))
+	if err != nil {
+		return err
+	}
+	err = windows.ShellExecute(0, verb, file, line, nil, windows.SW_HIDE)
+	if errors.Is(err, windows.ERROR_CANCELLED) {
+		return ErrRefused
+	}
+	return err
+}
+
+// Language is the language of the person's desktop, BCP 47.
+func Language() string {
+	languages, err := windows.GetUserPreferredUILanguages(windows.MUI_LANGUAGE_NAME)
+	if err != nil || len(languages) == 0 {
+		return "en"
+	}
+	return languages[0]
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"altnet/platform/instance"
+	"altnet/platform/notify"
+)
+
+// windowRequest is a line that the agent writes to its window.
+type windowRequest struct {
+	Do      string   `json:"do"` // "raise", "publish", "pick", "site", "quit"
+	Folders []string `json:"folders,omitempty"`
+	Site    string   `json:"site,omitempty"`
+}
+
+// pipeVariable tells a window process that its input is the agent's.
+const pipeVariable = "ALTNET_WINDOW_PIPE"
+
+// windowProcess is the window, which runs while it is open. It is another
+// process, so that nothing that happens to it hurts the agent.
+type windowProcess struct {
+	program string
+	args    []string // flags
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	in    io.WriteCloser // nil: no window is open
+	ended sync.WaitGroup
+}
+
+// openWindow raises the window, or starts it.
+func (a *agent) openWindow(ctx context.Context, r instance.Request) {
+	failed := func(err error) {
+		a.post(ctx, func() { a.windowFailed(ctx, err) })
+	}
+	if err := a.window.show(requestOf(r), r.Env, failed); err != nil {
+		failed(err)
+	}
+}
+
+func requestOf(r instance.Request) windowRequest {
+	switch {
+	case len(r.Args) > 0:
+		return windowRequest{Do: "publish", Folders: r.Args}
+	case r.Env["publish"] != "":
+		return windowRequest{Do: "pick"}
+	case r.Env["site"] != "":
+		return windowRequest{Do: "site", Site: r.Env["site"]}
+	}
+	return windowRequest{Do: "raise"}
+}
+
+// show hands the request to the window that is open, else starts one where
+// env says. failed is called when it ends by itself in failure.
+func (w *windowProcess) show(r windowRequest, env map[string]string, failed func(error)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.in != nil && w.send(r) == nil {
+		return nil
+	}
+	return w.start(r, env, failed, false)
+}
+
+// send writes a request. A window that has just gone is no error to anybody:
+// another is started.
+func (w *windowProcess) send(r windowRequest) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = w.in.Write(append(line, '\n'))
+	return err
+}
+
+func (w *windowProcess) start(r windowRequest, env map[string]string, failed func(error), software bool) error {
+	cmd := exec.Command(w.program, append(slices.Clone(w.args), windowWord)...)
+	cmd.Env = windowEnv(os.Environ(), env, software)
+	cmd.Stdout = os.Stderr
+	said := &lastWords{keep: 4 << 10}
+	cmd.Stderr = io.MultiWriter(os.Stderr, said)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w.in = in
+	started := time.Now()
+	w.ended.Go(func() {
+		err := cmd.Wait()
+		w.gone(in)
+		if err == nil {
+			return
+		}
+		w.log.Warn("the window ended", "err", err, "after", time.Since(started))
+		if !software && noOpenGL(said.String()) && w.retry(r, env, failed) == nil {
+			return
+		}
+		failed(&windowError{err, said.String(), time.Since(started)})
+	})
+	return w.send(r)
+}
+
+// retry starts the window once more, drawing without the graphics card.
+func (w *windowProcess) retry(r windowRequest, env map[string]string, failed func(error)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.in != nil {
+		return nil // another was started meanwhile
+	}
+	return w.start(r, env, failed, true)
+}
+
+// gone notes that the window behind in has ended.
+func (w *windowProcess) gone(in io.WriteCloser) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.in == in {
+		w.in = nil
+	}
+}
+
+// open reports whether there is a window.
+func (w *windowProcess) open() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.in != nil
+}
+
+// quit ends the window and waits for it.
+func (w *windowProcess) quit() {
+	w.mu.Lock()
+	if w.in != nil {
+		w.send(windowRequest{Do: "quit"})
+		w.in.Close()
+	}
+	w.mu.Unlock()
+	w.ended.Wait()
+}
+
+// windowEnv is the agent's environment with the display of whoever asked.
+func windowEnv(own []string, asked map[string]string, software bool) []string {
+	env := append(slices.Clone(own), pipeVariable+"=1")
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if strings.ToUpper(name) == name {
+			env = append(env, name+"="+asked[name])
+		}
+	}
+	if software {
+		env = append(env, "LIBGL_ALWAYS_SOFTWARE=1")
+	}
+	return env
+}
+
+// windowError is a window that ended by itself.
+type windowError struct {
+	err   error
+	said  string
+	after time.Duration
+}
+
+// Error implements error.
+func (e *windowError) Error() string {
+	lines := strings.Split(strings.TrimSpace(e.said), "\n")
+	return strings.TrimSpace(e.err.Error() + ": " + lines[0])
+}
+
+// noOpenGL reads from a window's last words whether it found nothing to draw
+// with.
+func noOpenGL(said string) bool {
+	said = strings.ToLower(said)
+	return slices.ContainsFunc([]string{"opengl", "glx", "egl", "window creation error", "pixel format", "apiunavailable", "versionunavailable"},
+		func(sign string) bool { return strings.Contains(said, sign) })
+}
+
+// windowFailed says that the window cannot be shown, and why.
+func (a *agent) windowFailed(ctx context.Context, err error) {
+	why := err.Error()
+	if e, ok := errors.AsType[*windowError](err); ok && noOpenGL(e.said) {
+		why = a.texts.Get("note.window.nogl")
+	}
+	a.log.Error("the window cannot be shown", "err", err)
+	a.notify(ctx, notify.Note{Subject: "window", Title: a.texts.Get("note.window.title"), Body: a.texts.Get("note.window.body", "why", why), Urgent: true})
+}
+
+// lastWords keeps the beginning of what is written to it: a crash says first what
+// went wrong.
+type lastWords struct {
+	mu   sync.Mutex
+	keep int
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (t *lastWords) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text.Write(p[:min(len(p), max(0, t.keep-t.text.Len()))])
+	return len(p), nil
+}
+
+// String returns what was kept.
+func (t *lastWords) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"altnet/engine/control"
+	"altnet/platform"
+	"altnet/platform/desktop"
+	"altnet/platform/journal"
+	"altnet/platform/service"
+	"altnet/platform/setup"
+	"altnet/platform/splitdns"
+	"altnet/platform/trust"
+)
+
+// suffix is the top-level name that set-up deals with. A node may answer
+// another (-tld), but no such root is ever brought into a trust store.
+const suffix = "alt"
+
+// openSetup prepares set-up for the person at the computer, for the node that
+// the session reaches.
+func openSetup(ctx context.Context, s *session) (*setup.Setup, error) {
+	log, err := s.opts.logger(s.err)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.control.Status(ctx)
+	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+		return nil, err
+	}
+	return newSetup(setupOf{status: st, service: s.opts.usesService(), terminal: s.inTTY, log: log})
+}
+
+// setupOf is what set-up has to know of the program around it.
+type setupOf struct {
+	status   control.Status // of the node; the zero value where none runs
+	service  bool           // it is the installed service
+	terminal bool           // a person types, who could be asked for a password there
+	log      *slog.Logger
+}
+
+// newSetup prepares set-up for the person who runs this process.
+func newSetup(of setupOf) (*setup.Setup, error) {
+	env := trust.Here(suffix)
+	if !trust.Look(env).HomeMine {
+		return nil, fmt.Errorf("the home folder %s is another user's: run altnet as that user, without sudo", env.Home)
+	}
+	dirs, err := platform.DefaultDirs(platform.Env{GOOS: runtime.GOOS, Getenv: os.Getenv, Home: env.Home})
+	if err != nil {
+		return nil, err
+	}
+	want := wantOf(of.status, of.service)
+	return setup.New(setup.Config{
+		Actor: setup.User, Dir: filepath.Dir(dirs.Profile), Machine: machineLayout().State, HasService: of.service, Trust: env, Log: of.log,
+		Root: func() ([]byte, error) { return rootOf(of.status) },
+		Decide: func(ctx context.Context) (splitdns.Decision, error) {
+			return splitdns.Decide(splitdns.Look(ctx, splitdns.System()), want), nil
+		},
+		Open: func(name splitdns.Name, j *journal.Journal) (splitdns.Door, error) {
+			return splitdns.Open(name, splitdns.Config{Want: want, Journal: j, Log: of.log})
+		},
+		Elevate: elevate(of.terminal),
+	}), nil
+}
+
+// wantOf says where the doors are to lead: to the node's gateway.
+func wantOf(st control.Status, service bool) splitdns.Want {
+	want := splitdns.Want{Suffix: suffix, Service: service}
+	want.Gateway, _ = netip.ParseAddrPort(st.Doors.Gateway) // none where it is closed
+	want.DNS, _ = netip.ParseAddrPort(st.Doors.DNS)
+	want.Answer = want.Gateway.Addr()
+	return want
+}
+
+var errNoRoot = errors.New("no node runs here that has a certificate: start AltNet first")
+
+// rootOf reads the node's root certificate: from its folder, or where that is
+// the service's from its gateway, whose address the node itself named.
+func rootOf(st control.Status) ([]byte, error) {
+	if st.Doors.CA != "" {
+		if text, err := os.ReadFile(st.Doors.CA); err == nil {
+			return text, nil
+		}
+	}
+	if st.Doors.Gateway == "" {
+		return nil, errNoRoot
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	resp, err := client.Get("http://" + st.Doors.Gateway + "/ca.pem")
+	if err != nil {
+		return nil, fmt.Errorf("ask the gateway for the certificate: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask the gateway for the certificate: %s", resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+}
+
+// helperWord starts the elevated helper. It is set-up's to use.
+const helperWord = "helper"
+
+// elevate runs the helper as an administrator.
+func elevate(terminal bool) func(context.Context, setup.Request) error {
+	means := setup.Means{GOOS: runtime.GOOS, Root: setup.Administrator(), Terminal: terminal, Display: desktop.Present(), LookPath: exec.LookPath}
+	return func(ctx context.Context, r setup.Request) error {
+		program, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		word, err := r.Encode()
+		if err != nil {
+			return err
+		}
+		prepare := func(cmd *exec.Cmd) {
+			if terminal { // sudo asks there
+				cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
+			}
+		}
+		return setup.Elevate(ctx, means, prepare, program, helperWord, word)
+	}
+}
+
+// machineSetup is set-up as the elevated helper has it: the machine's stores
+// and journal, no node, nobody's home.
+func machineSetup(log *slog.Logger) *setup.Setup {
+	state := machineLayout().State
+	return setup.New(setup.Config{Actor: setup.Helper, Dir: state, Machine: state, HasService: service.Installed(), Trust: trust.Here(suffix), Log: log})
+}
+
+// facts is what the doctor is told.
+func (s *session) facts() setup.Facts {
+	f := setup.Here(trust.Here(suffix))
+	f.Node = s.node
+	return f
+}
+
+// node tells the doctor of the node.
+func (s *session) node(ctx context.Context) setup.Node {
+	st, err := s.control.Status(ctx)
+	n := setup.Node{
+		Running: err == nil, Online: st.Online, Connected: st.Connected, Gateway: st.Doors.Gateway, HTTPS: st.Doors.GatewayTLS, DNS: st.Doors.DNS,
+		Data: st.Data, Needs: max(0, st.Store.Budget-st.Store.Used), Built: built(),
+	}
+	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+		n.Failed = err.Error()
+	}
+	if n.Data == "" {
+		n.Data, _, _ = s.opts.folders() // no disk is looked at where that fails
+	}
+	return n
+}
+
+// built is the time of the commit that this program was made from; the zero
+// time where that is not known.
+func built() time.Time {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return time.Time{}
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.time" {
+			t, _ := time.Parse(time.RFC3339, setting.Value) // zero where it is malformed
+			return t
+		}
+	}
+	return time.Time{}
+}

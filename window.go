@@ -1,0 +1,88 @@
+//go:build !nogui
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/app"
+
+	"altnet/engine/control"
+	"altnet/engine/publisher"
+	"altnet/ui"
+)
+
+// hasWindow says whether this build has the window.
+const hasWindow = true
+
+// appID names the program to Fyne and the desktop.
+const appID = "org.altnet.AltNet"
+
+// runWindow shows the window until it is closed. The node, the tray and the
+// watched folders are the agent's.
+func runWindow(ctx context.Context, o *options, folders []string, term *terminal) error {
+	_, profile, err := o.folders()
+	if err != nil {
+		return err
+	}
+	log, err := o.logger(term.err)
+	if err != nil {
+		return err
+	}
+	keys, err := publisher.Open(profile)
+	if err != nil {
+		return err
+	}
+	client := control.NewClient(o.dialer())
+	defer client.Close()
+	fyneApp := app.NewWithID(appID)
+	person := &session{terminal: term, opts: o, control: client}
+	window, err := ui.New(ui.Config{App: fyneApp, Control: client, Profile: keys, Desktop: newDesktop(profile, person, log), Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	window.Start()
+	if len(folders) > 0 {
+		window.Publish(absolute(folders))
+	}
+	quit := func() { fyne.Do(fyneApp.Quit) }
+	defer context.AfterFunc(ctx, quit)()
+	if os.Getenv(pipeVariable) != "" {
+		go obey(term.in, window, quit) // ends with the process
+	}
+	fyneApp.Run()
+	return window.Close()
+}
+
+// obey does what the agent asks on the window's input. An agent that went away
+// leaves the window: it shows that there is no node.
+func obey(in io.Reader, window *ui.App, quit func()) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r windowRequest
+		if json.Unmarshal(lines.Bytes(), &r) != nil {
+			continue
+		}
+		switch r.Do {
+		case "quit":
+			quit()
+		case "publish":
+			window.Raise()
+			window.Publish(r.Folders)
+		case "pick":
+			window.Raise()
+			window.AddFolder()
+		case "site":
+			window.Raise()
+			window.OpenSite(r.Site)
+		default:
+			window.Raise()
+		}
+	}
+}
