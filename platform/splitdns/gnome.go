@@ -30,20 +30,20 @@ func (d *gnomeDoor) Set(ctx context.Context) error {
 	if err := lookGNOMEProxy(ctx, d.cfg.Run, unquote([]byte(mode))).free(); err != nil {
 		return err
 	}
-	if err := d.set(ctx, gnomeURL, quoteSetting(d.cfg.script(false))); err != nil {
-		return err
-	}
-	return d.set(ctx, gnomeMode, quoteSetting("auto"))
-}
-
-// set changes one key. A value that an earlier AltNet left without a journal is
-// taken for none.
-func (d *gnomeDoor) set(ctx context.Context, key, value string) error {
-	now, err := getSetting(ctx, d.cfg.Run, key)
+	ours, err := d.cfg.ours(ctx, GNOMEProxy)
 	if err != nil {
 		return err
 	}
-	ours, err := d.cfg.ours(ctx, GNOMEProxy)
+	if err := d.set(ctx, gnomeURL, quoteSetting(d.cfg.script(false)), ours); err != nil {
+		return err
+	}
+	return d.set(ctx, gnomeMode, quoteSetting("auto"), ours)
+}
+
+// set changes one key. ours says whether the journal knows of the door: a value
+// that an earlier AltNet left without a journal is taken for none.
+func (d *gnomeDoor) set(ctx context.Context, key, value string, ours bool) error {
+	now, err := getSetting(ctx, d.cfg.Run, key)
 	if err != nil {
 		return err
 	}

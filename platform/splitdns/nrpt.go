@@ -3,7 +3,6 @@ package splitdns
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,22 +58,22 @@ func (d *nrptDoor) Set(ctx context.Context) error {
 	if d.cfg.Want.DNS.Port() != 53 {
 		return fmt.Errorf("rules have no port: the name server must listen on port 53, not %d", d.cfg.Want.DNS.Port())
 	}
-	rules, policy := d.reg.Keys("HKLM", policyRules)
+	rules, _ := d.reg.Keys("HKLM", policyRules)
+	if len(rules) == 1 && isOurRule(rules[0]) {
+		// Perhaps the policy is gone and our rule alone keeps its key, which turns
+		// off everybody's local rules: undoing knows what was there before.
+		if err := d.Undo(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
 	if err := d.write(ctx, localRules, nil); err != nil {
 		return err
 	}
+	rules, policy := d.reg.Keys("HKLM", policyRules)
 	others := slices.DeleteFunc(slices.Clone(rules), isOurRule)
-	if policy && len(rules) > 0 && len(others) == 0 {
-		// The policy is gone and our rule alone keeps the key, which turns off
-		// everybody's local rules.
-		if err := errors.Join(d.reg.DeleteKey("HKLM", policyRules+`\`+ruleID), d.reg.DeleteKey("HKLM", policyRules)); err != nil {
-			return err
-		}
-		policy = false
-	}
 	if policy {
 		if err := d.write(ctx, policyRules, others); err != nil {
 			return err
