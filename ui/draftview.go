@@ -131,8 +131,12 @@ func (v *draftView) facts() []fyne.CanvasObject {
 	if len(v.look.Problems) > 0 {
 		out = append(out, v.problems())
 	}
+	if v.look.Files == 0 {
+		again := newButton(a.t("action.retry"), theme.ViewRefreshIcon(), v.rescan)
+		return append(append(out, warn(a.t("cause.empty"), a.t("cause.empty.do"), again)), v.drawLeftOut()...)
+	}
 	out = append(out, note(a.t("publish.size", "files", a.tn("count.files", v.look.Files), "size", a.bytes(v.look.Size))))
-	if !v.look.Index && v.look.Files > 0 {
+	if !v.look.Index {
 		out = append(out, iconText(theme.NewWarningThemedResource(theme.WarningIcon()), a.t("publish.noindex")))
 	}
 	out = append(out, v.drawChanges()...)

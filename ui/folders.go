@@ -50,8 +50,8 @@ func (a *App) pickInWindow(picked func(path string)) {
 			picked(filepath.FromSlash(u.Path()))
 		}
 	}, a.win)
+	d.Show() // before Resize, which needs what Show builds
 	d.Resize(a.win.Canvas().Size())
-	d.Show()
 }
 
 // isFolder reports whether path is a folder that is there.

@@ -49,13 +49,16 @@ func (a *App) number(n int64) string {
 
 // bytes writes a size as people read it: 1.2 GB, of 1000s as in file managers.
 func (a *App) bytes(n int64) string {
-	units := []string{"unit.B", "unit.kB", "unit.MB", "unit.GB", "unit.TB"}
-	v, i := float64(n), 0
+	if n > -1000 && n < 1000 {
+		return a.tn("unit.bytes", int(n))
+	}
+	units := []string{"unit.kB", "unit.MB", "unit.GB", "unit.TB"}
+	v, i := float64(n)/1000, 0
 	for math.Abs(v) >= 999.5 && i < len(units)-1 {
 		v, i = v/1000, i+1
 	}
 	text := strconv.FormatFloat(v, 'f', 0, 64)
-	if i > 0 && math.Abs(v) < 9.95 {
+	if math.Abs(v) < 9.95 {
 		text = strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), ".", a.t("format.decimal"), 1)
 	}
 	return text + " " + a.t(units[i])
