@@ -58,6 +58,7 @@ type Engine struct {
 	full     chan struct{} // holds a token when a write found the disk full
 	month    month
 	watched  watched
+	shares   *shares
 	shared   *shared
 	visits   *visits
 	book     *logbook

@@ -16,9 +16,9 @@ func (e *Engine) handle() {
 	} {
 		e.host.Handle(t, e.answerDHT)
 	}
-	shares := newShares(e.store, e.shared.has)
+	e.shares = newShares(e.store, e.shared.has)
 	server := site.NewServer(site.ServerConfig{
-		Blocks: e.store, Site: shares.site, Have: shares.have, Refuse: e.refuses, Log: e.log,
+		Blocks: e.store, Site: e.shares.site, Have: e.shares.have, Refuse: e.refuses, Log: e.log,
 	})
 	serve := func(ctx context.Context, r *peer.Request) {
 		if err := server.Serve(ctx, r.Message, r.Stream); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"altnet/engine/control"
@@ -20,9 +21,40 @@ import (
 const enoughCopies = 2
 
 // HaveBlocks implements control.Control. What is held is kept for a day, so
-// that the answer still holds when the site is published.
-func (e *Engine) HaveBlocks(_ context.Context, hashes []wire.Hash) ([]bool, error) {
-	return e.store.Keep(hashes), nil
+// that the answer still holds when the site is published. Who shares the node
+// with others is told of blocks of their own sites alone: whether any other is
+// here would tell what somebody else reads.
+func (e *Engine) HaveBlocks(ctx context.Context, hashes []wire.Hash) ([]bool, error) {
+	caller := control.CallerFrom(ctx)
+	if !caller.OneOfMany() {
+		return e.store.Keep(hashes), nil
+	}
+	sets, err := e.blockSetsOf(caller)
+	if err != nil {
+		return nil, err
+	}
+	have := make([]bool, len(hashes))
+	for i, h := range hashes {
+		if slices.ContainsFunc(sets, func(s blockSet) bool { return s.has(h) }) {
+			have[i] = e.store.Keep([]wire.Hash{h})[0]
+		}
+	}
+	return have, nil
+}
+
+// blockSetsOf returns the blocks of every version that a user published.
+func (e *Engine) blockSetsOf(caller control.Caller) (sets []blockSet, err error) {
+	err = each(e.sites.own, func(_ identity.PublicKey, en entry) {
+		if !caller.Owns(en.User) {
+			return
+		}
+		for _, v := range en.Versions {
+			if set, ok := e.shares.set(v.Root); ok {
+				sets = append(sets, set)
+			}
+		}
+	})
+	return sets, err
 }
 
 // storeError gives the store's errors their place in Control.

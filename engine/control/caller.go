@@ -35,10 +35,10 @@ func (a Access) Grant(user string, admin, same bool) Caller {
 	return c
 }
 
-// oneOfMany reports whether c shares the node with other users. A gateway
-// cannot tell whose browser asks, so that none of them is shown what was
-// opened there.
-func (c Caller) oneOfMany() bool { return c.Local && !c.Admin }
+// OneOfMany reports whether c shares the node with other users, of whom
+// nothing may be told. A gateway, say, cannot tell whose browser asks, so that
+// none of them is shown what was opened there.
+func (c Caller) OneOfMany() bool { return c.Local && !c.Admin }
 
 // mayUse reports whether c is somebody the node works for.
 func (c Caller) mayUse() bool { return c.Operator || c.Local }

@@ -41,13 +41,13 @@ func (s *server) sites(c Control) {
 func (s *server) person(c Control) {
 	handle(s, "activity", users, func(ctx context.Context, in nameIn) (Activity, error) { return c.Activity(ctx, in.Name) })
 	handle(s, "visited", users, func(ctx context.Context, _ nothing) ([]Visited, error) {
-		if CallerFrom(ctx).oneOfMany() {
+		if CallerFrom(ctx).OneOfMany() {
 			return nil, nil
 		}
 		return c.Visited(ctx)
 	})
 	handle(s, "clear-visited", users, func(ctx context.Context, _ nothing) (nothing, error) {
-		if CallerFrom(ctx).oneOfMany() {
+		if CallerFrom(ctx).OneOfMany() {
 			return nothing{}, nil
 		}
 		return nothing{}, c.ClearVisited(ctx)

@@ -209,9 +209,11 @@ func (f *Fake) Events(ctx context.Context) iter.Seq2[control.Event, error] {
 func (f *Fake) HaveBlocks(ctx context.Context, hashes []wire.Hash) ([]bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	caller := control.CallerFrom(ctx)
 	have := make([]bool, len(hashes))
 	for i, h := range hashes {
 		_, have[i] = f.blocks[h]
+		have[i] = have[i] && (!caller.OneOfMany() || f.ownsBlockLocked(caller, h))
 	}
 	return have, ctx.Err()
 }

@@ -1,13 +1,16 @@
 package controltest
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"altnet/engine/control"
+	"altnet/engine/wire"
 )
 
 // person is what a Fake keeps for the people who use it.
@@ -185,4 +188,20 @@ func (f *Fake) Preview(ctx context.Context, name string, seq uint64) (string, er
 		return "", fmt.Errorf("%s has no version %d: %w", name, seq, control.ErrNotFound)
 	}
 	return fmt.Sprintf("http://preview-%d.localhost:8080/", seq), nil
+}
+
+// ownsBlockLocked reports whether a block is of a site that a caller published.
+func (f *Fake) ownsBlockLocked(c control.Caller, h wire.Hash) bool {
+	for _, s := range f.sites {
+		if !s.own || !c.Owns(s.user) {
+			continue
+		}
+		for _, v := range s.versions {
+			root, _ := hex.DecodeString(v.record.Root)
+			if bytes.Equal(root, h[:]) || bytes.Contains(f.blocks[wire.Hash(root)], h[:]) {
+				return true
+			}
+		}
+	}
+	return false
 }

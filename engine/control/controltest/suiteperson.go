@@ -246,6 +246,7 @@ func runRights(t *testing.T, start Start) {
 	for who, c := range map[string]*control.Client{"another user": bert, "an operator": eve} {
 		testForeign(t, who, c, a, mine)
 	}
+	testOthersBlocks(t, anna, bert, mine)
 	if got := readArchive(t, bert, "anna.alt"); got["index.html"] != "anna" {
 		t.Errorf("another user reads %v", got)
 	}
@@ -290,5 +291,23 @@ func testForeign(t *testing.T, who string, c *control.Client, a Author, s Signed
 	}
 	if sites, err := c.Sites(t.Context()); err != nil || len(sites) != 0 {
 		t.Errorf("%s sees %+v, %v", who, sites, err)
+	}
+}
+
+// testOthersBlocks checks that a user is not told whether blocks of other
+// people's sites are here, which would tell what those read.
+func testOthersBlocks(t *testing.T, author, other *control.Client, s Signed) {
+	for _, c := range []struct {
+		who  string
+		c    *control.Client
+		want bool
+	}{{"the author", author, true}, {"another user", other, false}} {
+		have, err := c.c.HaveBlocks(t.Context(), s.Hashes())
+		must(t, err)
+		for i, h := range have {
+			if h != c.want {
+				t.Errorf("%s is told %v of block %d", c.who, h, i)
+			}
+		}
 	}
 }
