@@ -137,7 +137,7 @@ func lookResolver(env Env) Resolver {
 	}
 	target, _ := env.Readlink("/etc/resolv.conf")
 	r.Manager = managerOf(target, strings.ToLower(text), r.Servers)
-	if r.Manager != ManagerResolved && len(r.Servers) > 0 && r.Servers[0].IsLoopback() {
+	if r.Manager != ManagerResolved && r.Manager != ManagerContainer && len(r.Servers) > 0 && r.Servers[0].IsLoopback() {
 		r.Local = localServer(env)
 	}
 	return r

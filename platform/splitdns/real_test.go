@@ -151,6 +151,9 @@ func TestInside(t *testing.T) {
 	before := snapshot(t)
 	t.Run("set and undo", func(t *testing.T) { setAndUndo(t, before, server) })
 	t.Run("killed", func(t *testing.T) { killed(t, before) })
+	if *inside == string(Hook) {
+		t.Run("hears nothing else", hearsNothingElse)
+	}
 	if other := server.strangers(); len(other) > 0 {
 		t.Errorf("our name server was asked for %v", other)
 	}
@@ -272,6 +275,63 @@ func killed(t *testing.T, before map[string]string) {
 	restartDnsmasq(t)
 	resolves(t, "www-undone.example.com", theirAddress)
 	same(t, before)
+}
+
+// hearsNothingElse puts a hook that writes down what it is asked beside where
+// ours was, and asks for names of ours and of others.
+func hearsNothingElse(t *testing.T) {
+	if err := os.MkdirAll(hookFolder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(hookFolder)
+	path := filepath.Join(hookFolder, ".spy")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close() // removes the socket
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var heard strings.Builder
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_ = responder{suffix: "alt", answer: realWant().Answer}.serve(spied{conn, &mu, &heard})
+				_ = conn.Close()
+			}()
+		}
+	}()
+	resolves(t, "spy.alt", ourAddress)
+	for i := range 20 {
+		resolves(t, fmt.Sprintf("www-spy%d.example.com", i), theirAddress)
+		resolves(t, fmt.Sprintf("x%d.spy.alt", i), ourAddress)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if text := heard.String(); strings.Contains(text, "example") || !strings.Contains(text, "x19.spy.alt") {
+		t.Errorf("the hook heard %s", text)
+	}
+}
+
+// spied copies what is read.
+type spied struct {
+	net.Conn
+	mu    *sync.Mutex
+	heard *strings.Builder
+}
+
+func (s spied) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard.Write(p[:n])
+	return n, err
 }
 
 func TestLinger(t *testing.T) {
