@@ -19,9 +19,14 @@ func catalog(t *testing.T) *Catalog {
 
 func TestLanguageIsNegotiated(t *testing.T) {
 	c := catalog(t)
-	for _, header := range []string{"", "en-GB,en;q=0.9", "tlh", "*", "\x00;;;", strings.Repeat("de,", 1000)} {
+	for _, header := range []string{"", "en-GB,en;q=0.9", "tlh", "*", "\x00;;;", strings.Repeat("de,", 1000), "fr,en;q=0.8,de;q=0.5"} {
 		if got := c.For(header).Lang; got != Fallback {
 			t.Errorf("%.20q gives %s", header, got)
+		}
+	}
+	for _, header := range []string{"de", "de-AT,de;q=0.9,en;q=0.8", "fr,de;q=0.8,en;q=0.5"} {
+		if got := c.For(header).Lang; got != "de" {
+			t.Errorf("%q gives %s", header, got)
 		}
 	}
 }
@@ -43,9 +48,20 @@ func TestGet(t *testing.T) {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-// A translation may lack a text, but not use other placeholders or other keys.
+// Every translation has the same keys, none without a text, and the same
+// placeholders in each.
 func TestTranslationsFitTheFallback(t *testing.T) {
 	c := catalog(t)
+	if len(c.texts) < 2 {
+		t.Fatal("there is one language only")
+	}
+	for _, texts := range c.texts {
+		for key := range c.texts[0].of {
+			if strings.TrimSpace(texts.of[key]) == "" {
+				t.Errorf("%s: %s has no text", texts.Lang, key)
+			}
+		}
+	}
 	for _, texts := range c.texts {
 		for key, text := range texts.of {
 			base, ok := c.texts[0].of[key]

@@ -240,7 +240,7 @@ func TestBrowserAcceptsTheNewOwner(t *testing.T) {
 	}
 	// The reader's clicks, by a page that may run scripts in the question's place.
 	form := strings.NewReplacer("&amp;", "&")
-	link := form.Replace(between(t, get(g, "http://pg.alt/", asPage...).Body.String(), `button main" href="`, `"`))
+	link := form.Replace(between(t, get(g, door("pg", addr), asPage...).Body.String(), `button main" href="`, `"`))
 	out := browse(t, addr, link)
 	if !strings.Contains(out, "Accept the new owner") || !strings.Contains(out, keyOld) {
 		t.Errorf("%s", out)

@@ -160,14 +160,16 @@ func (p *pages) state(t assets.Texts, now Progress) string {
 	line := t.Get(key, "peers", strconv.Itoa(now.Peers))
 	switch {
 	case now.Total > 0:
-		line += " · " + t.Get("waiting.bytes", "done", size(now.Done), "total", size(now.Total))
+		line += " · " + t.Get("waiting.bytes", "done", size(t, now.Done), "total", size(t, now.Total))
 	case now.Done > 0:
-		line += " · " + size(now.Done)
+		line += " · " + size(t, now.Done)
 	}
 	return line
 }
 
-func size(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
+func size(t assets.Texts, n int64) string {
+	return strings.Replace(humanize.Bytes(uint64(max(0, n))), ".", t.Get("decimal"), 1)
+}
 
 // fail answers with a problem: a page where one can be shown, else a line.
 func (g *Gateway) fail(w http.ResponseWriter, r *request, p *Problem) {

@@ -53,17 +53,20 @@ func TestShots(t *testing.T) {
 		t.Skip("no -shots folder")
 	}
 	g, addr := startGateway(t, troubles())
+	_, port, _ := net.SplitHostPort(addr)
 	pages := map[string]string{"home": "http://" + addr + "/", "bad-name": "http://" + addr + "/open?name=a_b"}
 	for name := range problems() {
 		pages[name] = door(name, addr) + "docs/page"
 	}
-	warning := get(g, "http://moved.alt/", asPage...).Body.String()
+	warning := get(g, door("moved", addr), asPage...).Body.String()
 	pages["accept"] = html.UnescapeString(between(t, warning, `button main" href="`, `"`))
 	pages["slow"] = door("slow", addr)
 	pages["fine"] = door("fine", addr)
 	pages["fine-404"] = door("fine", addr) + "none/such.html"
 	pages["fine-noindex"] = door("fine", addr) + "pics/"
 	pages["changed"] = door("changed", addr)
+	pages["nowhere"] = "http://" + addr + "/none"
+	pages["previewover"] = "http://abcdefghijklmnopqrstuvwxyz.localhost:" + port + "/"
 	for name, url := range pages {
 		if !strings.Contains(name, *only) {
 			continue
@@ -72,6 +75,8 @@ func TestShots(t *testing.T) {
 			"light": {"--window-size=900,900"},
 			"dark":  {"--window-size=900,900", "--blink-settings=preferredColorScheme=0"},
 			"phone": {"--window-size=500,800"},
+			"large": {"--window-size=910,600", "--force-device-scale-factor=1.5"},
+			"de":    {"--window-size=900,900", "--accept-lang=de"},
 		} {
 			file := filepath.Join(*shots, name+"-"+theme+".png")
 			if out, err := chromium(t, append(flags, "--virtual-time-budget=2500", "--screenshot="+file, url)...); err != nil {
@@ -95,6 +100,8 @@ func problems() map[string]*Problem {
 		"conflict": {Kind: Conflict, Claims: []Claim{{keyOld + ".alt", 5, 11, time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)}, {keyNew + ".alt", 6, 11, time.Time{}}}},
 		"moved":    {Kind: OwnerChanged, Owner: keyNew, Pinned: keyOld},
 		"gone":     {Kind: Withdrawn}, "expired": {Kind: Expired}, "notgranted": {Kind: NotGranted}, "offline": {Kind: Offline},
+		"blockedhere":   {Kind: Blocked, Since: time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)},
+		"xn--bcher-kva": {Kind: Unknown}, "xn--80ak6aa92e": {Kind: Unknown},
 		"corrupt": {Kind: Corrupt}, "broken": {Kind: Internal, Err: errors.New("disk failed")},
 	}
 }
