@@ -34,6 +34,7 @@ var (
 	realRoots = flag.String("real", "", "folder with the systems of testdata/roots.sh: open real doors in them (needs root)")
 	inside    = flag.String("inside", "", "a door to open: this process runs in such a system")
 	lingers   = flag.Bool("linger", false, "with -inside: open the door and wait to be killed")
+	killAt    = flag.Int("killat", 0, "with -linger: die before this write of the journal, undoing included")
 )
 
 const (
@@ -151,6 +152,7 @@ func TestInside(t *testing.T) {
 	before := snapshot(t)
 	t.Run("set and undo", func(t *testing.T) { setAndUndo(t, before, server) })
 	t.Run("killed", func(t *testing.T) { killed(t, before) })
+	t.Run("killed at every write", func(t *testing.T) { killedAtEveryWrite(t, before) })
 	if *inside == string(Hook) {
 		t.Run("hears nothing else", hearsNothingElse)
 	}
@@ -168,12 +170,33 @@ func realWant() Want {
 	return Want{Suffix: "alt", Service: true, DNS: netip.MustParseAddrPort("127.0.0.1:5354"), Answer: netip.MustParseAddr(ourAddress)}
 }
 
+// killer dies like a process that is killed, before a write.
+type killer struct {
+	journal.FS
+	left *int
+}
+
+func (k killer) step() {
+	if *k.left--; *k.left == 0 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal is on its way
+	}
+}
+
+func (k killer) Create(path string, s journal.State) error { k.step(); return k.FS.Create(path, s) }
+func (k killer) Sync(path string) error                    { k.step(); return k.FS.Sync(path) }
+func (k killer) Rename(from, to string) error              { k.step(); return k.FS.Rename(from, to) }
+func (k killer) Remove(path string) error                  { k.step(); return k.FS.Remove(path) }
+func (k killer) Mkdir(path string) error                   { k.step(); return k.FS.Mkdir(path) }
+func (k killer) Rmdir(path string) error                   { k.step(); return k.FS.Rmdir(path) }
+func (k killer) SyncFolder(path string) error              { k.step(); return k.FS.SyncFolder(path) }
+
 func realDoor(t *testing.T) (Door, *journal.Journal) {
 	t.Helper()
 	if err := os.MkdirAll("/var/lib/altnet", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	j, err := journal.Open("/var/lib/altnet/journal", journal.Config{Undoers: Undoers(nil), Surgeons: Surgeons()})
+	j, err := journal.Open("/var/lib/altnet/journal", journal.Config{FS: killer{journal.System(), killAt}, Undoers: Undoers(nil), Surgeons: Surgeons()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +300,33 @@ func killed(t *testing.T, before map[string]string) {
 	same(t, before)
 }
 
+// killedAtEveryWrite kills another process before each write of its journal,
+// while it opens the door and while it undoes that.
+func killedAtEveryWrite(t *testing.T, before map[string]string) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 1; ; at++ {
+		out, err := exec.Command(self, "-test.run", "^TestLinger$", "-inside", *inside, "-linger", "-killat", fmt.Sprint(at)).CombinedOutput()
+		resolves(t, fmt.Sprintf("www-at%d.example.com", at), theirAddress)
+		door, _ := realDoor(t)
+		if err := door.Undo(t.Context()); err != nil {
+			t.Errorf("killed before write %d: %v", at, err)
+		}
+		same(t, before)
+		if err == nil {
+			if at < 15 {
+				t.Errorf("only %d writes: is every one counted?", at)
+			}
+			return // it lived to the end
+		}
+		if t.Failed() || !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("killed before write %d: %v: %s", at, err, out)
+		}
+	}
+}
+
 // hearsNothingElse puts a hook that writes down what it is asked beside where
 // ours was, and asks for names of ours and of others.
 func hearsNothingElse(t *testing.T) {
@@ -346,6 +396,12 @@ func TestLinger(t *testing.T) {
 		if err := door.Verify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if *killAt > 0 {
+		if err := door.Undo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return
 	}
 	fmt.Println("open")
 	<-t.Context().Done() // killed
