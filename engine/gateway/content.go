@@ -145,6 +145,7 @@ func (g *Gateway) describe(h http.Header, r *request, f *found) {
 	// What the reader opens under .alt is nobody else's business.
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Content-Security-Policy", policy(r))
+	h.Add("Content-Security-Policy", apart(g.cfg.Suffix)) // a second policy: both hold
 	if f.site.Stale {
 		h.Set("Altnet-Copy", f.site.Date.UTC().Format(http.TimeFormat))
 	}
@@ -171,6 +172,16 @@ func policy(r *request) string {
 		return frames
 	}
 	return "treat-as-public-address; " + frames
+}
+
+// apart keeps a site from the services on the reader's computer and network in
+// browsers that do not know treat-as-public-address: Firefox counts a page that
+// came by a proxy on this computer as one of its own. Nearly all such services
+// speak http, so a site may load from itself, from other sites under suffix and,
+// from the world outside, by https alone.
+func apart(suffix string) string {
+	sites := " 'self' https: http://*." + suffix
+	return "default-src" + sites + " wss: ws://*." + suffix + " data: blob: 'unsafe-inline' 'unsafe-eval'; form-action" + sites
 }
 
 // out counts what is sent, and lets the kernel copy blocks from where they lie.
