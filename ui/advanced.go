@@ -42,7 +42,7 @@ func newMovePage(a *App, dir string) page {
 // advancedPage is for those who know what these things are.
 type advancedPage struct {
 	app   *App
-	addr  *widget.Entry
+	addr  *entry
 	join  *button
 	state *fyne.Container
 	facts *fyne.Container
@@ -52,7 +52,8 @@ func newAdvancedPage(a *App) *advancedPage { return &advancedPage{app: a} }
 
 func (p *advancedPage) content() fyne.CanvasObject {
 	a := p.app
-	p.addr, p.state, p.facts = widget.NewEntry(), container.NewVBox(), container.NewVBox()
+	p.addr, p.state, p.facts = a.newEntry(), container.NewVBox(), container.NewVBox()
+	p.addr.label = a.t("advanced.join")
 	p.addr.SetPlaceHolder(a.t("advanced.join.placeholder"))
 	p.addr.OnSubmitted = func(string) { p.connect() }
 	p.join = newButton(a.t("advanced.join.do"), theme.LoginIcon(), p.connect)

@@ -52,6 +52,7 @@ type App struct {
 
 	// Of the goroutine that draws.
 	win        fyne.Window
+	shortcuts  fyne.ShortcutHandler // the window's, for fields that would swallow them
 	catalog    *assets.Catalog
 	texts      assets.Texts
 	prefs      Prefs

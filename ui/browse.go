@@ -19,7 +19,7 @@ const mostVisited = 20
 // kept here.
 type browsePage struct {
 	app   *App
-	field *widget.Entry
+	field *entry
 	state *fyne.Container // what became of the address that was typed
 	list  *fyne.Container
 	found browseFound
@@ -39,7 +39,8 @@ func newBrowsePage(a *App) *browsePage { return &browsePage{app: a, jobs: map[st
 
 func (p *browsePage) content() fyne.CanvasObject {
 	a := p.app
-	p.field, p.state, p.list = widget.NewEntry(), container.NewVBox(), container.NewVBox()
+	p.field, p.state, p.list = a.newEntry(), container.NewVBox(), container.NewVBox()
+	p.field.label = a.t("browse.field")
 	p.field.SetPlaceHolder(a.t("browse.placeholder"))
 	p.field.OnSubmitted = p.goTo
 	open := primaryButton(a.t("browse.open"), theme.NavigateNextIcon(), func() { p.goTo(p.field.Text) })
@@ -152,7 +153,7 @@ func (p *browsePage) siteRow(v control.Visited, detail string) fyne.CanvasObject
 	}
 	sub := line(second)
 	sub.Importance = widget.LowImportance
-	text := container.NewVBox(strong(title), sub)
+	text := container.New(tightLayout{}, strong(title), sub)
 	open := newButton(a.t("action.open"), theme.NavigateNextIcon(), func() { a.open(d) })
 	open.label = a.t("browse.open.name", "site", d.shown())
 	more := newTappable(a.t("browse.more.name", "site", d.shown()), inset(4, text), func() { a.nav.open(newVisitPage(p, v)) })

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver/desktop"
+
 	"altnet/engine/control"
 )
 
@@ -387,5 +390,23 @@ func TestAnythingIsBlockedByHand(t *testing.T) {
 		w.write(0, "not a name")
 		w.tap("block.do")
 		w.want("error.block", "cause.badname")
+	})
+}
+
+func TestFieldsLeaveShortcutsToTheWindow(t *testing.T) {
+	browsing(t, nil, func(w *opened) {
+		field, ok := w.win.Canvas().Focused().(*entry)
+		if !ok {
+			t.Fatalf("%T has the focus", w.win.Canvas().Focused())
+		}
+		field.TypedShortcut(&fyne.ShortcutSelectAll{}) // is the field's own
+		w.tap("browse.blocked")
+		w.win.Canvas().Focus(field)
+		field.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+		w.settle()
+		w.want("browse.lead")
+		field.TypedShortcut(&desktop.CustomShortcut{KeyName: fyne.Key3, Modifier: fyne.KeyModifierShortcutDefault})
+		w.settle()
+		w.want("network.reach")
 	})
 }

@@ -126,12 +126,12 @@ func (p *doctorPage) checkRow(c Check) fyne.CanvasObject {
 			box.Add(note(text))
 		}
 	}
-	side := container.NewVBox(spacer(8), widget.NewIcon(checkIcon(c.State)))
-	content := container.NewBorder(nil, nil, side, nil, box)
+	content := container.NewVBox(box)
 	if c.Fixable && c.State != CheckOK {
-		content = container.NewBorder(nil, nil, side, container.NewCenter(p.fixButton(c, name)), box)
+		content.Add(actions(p.fixButton(c, name)))
 	}
-	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius), inset(8, content))
+	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius),
+		inset(8, container.NewBorder(nil, nil, sign(checkIcon(c.State)), nil, content)))
 }
 
 func checkIcon(s CheckState) fyne.Resource {

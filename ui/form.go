@@ -148,5 +148,44 @@ func panel(fill, edge fyne.ThemeColorName, icon fyne.Resource, head, text string
 func field(label string, input fyne.CanvasObject) fyne.CanvasObject {
 	name := prose(label)
 	name.TextStyle.Bold = true
+	if e, ok := input.(*entry); ok {
+		e.label = label
+	}
 	return container.NewVBox(name, input)
+}
+
+// labelledLayout puts an input beside its name where there is room for both,
+// else below it. Inputs below each other begin at one line.
+type labelledLayout struct{ width float32 }
+
+// nameWidth is what a name gets beside its input.
+const nameWidth = 300
+
+func (l *labelledLayout) beside(input fyne.CanvasObject, width float32) bool {
+	return width == 0 || width >= nameWidth+input.MinSize().Width
+}
+
+// MinSize implements fyne.Layout.
+func (l *labelledLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	name, input := objects[0].MinSize(), objects[1].MinSize()
+	if l.beside(objects[1], l.width) {
+		return fyne.NewSize(input.Width, max(name.Height, input.Height))
+	}
+	return fyne.NewSize(input.Width, name.Height+input.Height)
+}
+
+// Layout implements fyne.Layout.
+func (l *labelledLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	l.width = size.Width
+	name, input := objects[0], objects[1]
+	name.Move(fyne.NewPos(0, 0))
+	if !l.beside(input, size.Width) {
+		name.Resize(fyne.NewSize(size.Width, name.MinSize().Height))
+		input.Move(fyne.NewPos(0, name.MinSize().Height))
+		input.Resize(input.MinSize())
+		return
+	}
+	name.Resize(fyne.NewSize(nameWidth, size.Height))
+	input.Move(fyne.NewPos(nameWidth, 0))
+	input.Resize(input.MinSize())
 }

@@ -19,15 +19,13 @@ import (
 // phraseField is where the 24 words are typed, with a line below that counts
 // them and says which are in no list.
 type phraseField struct {
-	entry *widget.Entry
+	entry *entry
 	count *widget.Label
 	view  fyne.CanvasObject
 }
 
 func newPhraseField(a *App, changed func()) *phraseField {
-	f := &phraseField{entry: widget.NewMultiLineEntry(), count: note("")}
-	f.entry.Wrapping = fyne.TextWrapWord
-	f.entry.SetMinRowsVisible(4)
+	f := &phraseField{entry: a.newTextEntry(4), count: note("")}
 	f.entry.SetPlaceHolder(a.t("words.placeholder"))
 	f.entry.OnChanged = func(typed string) {
 		f.count.SetText(a.wordsTyped(typed))
@@ -69,12 +67,13 @@ func newPhraseTestPage(a *App) page {
 
 // fileField is a path with a button that opens the file picker.
 type fileField struct {
-	entry *widget.Entry
+	entry *entry
 	view  fyne.CanvasObject
 }
 
-func newFileField(label string, choose *button) *fileField {
-	f := &fileField{entry: widget.NewEntry()}
+func newFileField(a *App, label string, choose *button) *fileField {
+	f := &fileField{entry: a.newEntry()}
+	f.entry.label = label
 	f.view = field(label, row(f.entry, choose))
 	return f
 }
@@ -82,7 +81,7 @@ func newFileField(label string, choose *button) *fileField {
 // openFileField takes a file that is there.
 func openFileField(a *App, label, path string) *fileField {
 	var f *fileField
-	f = newFileField(label, newButton(a.t("action.choose"), theme.FolderOpenIcon(), func() { a.pickFile(f.entry.SetText) }))
+	f = newFileField(a, label, newButton(a.t("action.choose"), theme.FolderOpenIcon(), func() { a.pickFile(f.entry.SetText) }))
 	f.entry.SetText(path)
 	return f
 }
@@ -105,7 +104,7 @@ func (a *App) pickFile(picked func(path string)) {
 // would bring everything back.
 func newFileTestPage(a *App, path string) page {
 	p := newFormPage(a, a.t("keys.file.test"), a.t("filetest.lead"), a.t("filetest.do"))
-	file, pass := openFileField(a, a.t("file.label"), path), widget.NewPasswordEntry()
+	file, pass := openFileField(a, a.t("file.label"), path), a.newSecretEntry()
 	pass.OnSubmitted = func(string) { p.run() }
 	p.fields, p.first = []fyne.CanvasObject{file.view, field(a.t("pass.label"), pass)}, file.entry
 	if path != "" {
@@ -135,11 +134,11 @@ func testBackup(profile *publisher.Profile, path, passphrase string) error {
 func newBackupPage(a *App) page {
 	p := newFormPage(a, a.t("keys.file.save"), a.t("backup.lead"), a.t("backup.do"))
 	var file *fileField
-	file = newFileField(a.t("backup.where"), newButton(a.t("action.choose"), theme.FolderOpenIcon(), func() {
+	file = newFileField(a, a.t("backup.where"), newButton(a.t("action.choose"), theme.FolderOpenIcon(), func() {
 		a.pickFolder(a.t("backup.pick"), func(dir string) { file.entry.SetText(filepath.Join(dir, filepath.Base(file.entry.Text))) })
 	}))
 	file.entry.SetText(backupName())
-	pass, again := widget.NewPasswordEntry(), widget.NewPasswordEntry()
+	pass, again := a.newSecretEntry(), a.newSecretEntry()
 	again.OnSubmitted = func(string) { p.run() }
 	p.fields = []fyne.CanvasObject{file.view, field(a.t("pass.new"), pass), field(a.t("pass.again"), again), note(a.t("backup.warning"))}
 	p.first = pass
@@ -226,7 +225,7 @@ func restoreByPhrase(a *App, p *formPage) func() func() error {
 }
 
 func restoreByFile(a *App, p *formPage) func() func() error {
-	file, pass := openFileField(a, a.t("file.label"), ""), widget.NewPasswordEntry()
+	file, pass := openFileField(a, a.t("file.label"), ""), a.newSecretEntry()
 	pass.OnSubmitted = func(string) { p.run() }
 	p.fields, p.first = []fyne.CanvasObject{file.view, field(a.t("pass.label"), pass)}, file.entry
 	return func() func() error {

@@ -19,6 +19,9 @@ const (
 	gigabyte = 1_000_000_000
 )
 
+// numberWidth is room for any number that somebody would give.
+const numberWidth = 130
+
 // limits are the numbers among the settings. They are put in force together,
 // by a button, so that half a number typed counts for nothing.
 type limits struct {
@@ -35,7 +38,7 @@ type limitField struct {
 	least int64 // bytes, below which no limit but none may be
 	none  bool  // empty means no limit
 	of    func(*control.Settings) *int64
-	entry *widget.Entry
+	entry *entry
 }
 
 func newLimits(p *settingsPage) *limits {
@@ -56,14 +59,17 @@ func (l *limits) view() fyne.CanvasObject {
 	box := container.NewVBox(subheading(a.t("settings.limits")))
 	for i := range l.fields {
 		f := &l.fields[i]
-		f.entry = widget.NewEntry()
+		f.entry = a.newEntry()
+		f.entry.label = a.t(f.key)
 		f.entry.SetText(l.written(*f, *f.of(&l.page.now)))
 		if f.none {
 			f.entry.SetPlaceHolder(a.t("settings.nolimit"))
 		}
 		f.entry.OnChanged = func(string) { l.changed() }
 		f.entry.OnSubmitted = func(string) { l.put() }
-		box.Add(field(a.t(f.key), container.NewBorder(nil, nil, nil, widget.NewLabel(a.t(f.key+".unit")), f.entry)))
+		size := fyne.NewSize(numberWidth, f.entry.MinSize().Height)
+		input := container.NewHBox(container.NewGridWrap(size, f.entry), widget.NewLabel(a.t(f.key+".unit")))
+		box.Add(container.New(&labelledLayout{}, prose(a.t(f.key)), input))
 	}
 	box.Add(l.state)
 	box.Add(actions(l.save))

@@ -29,6 +29,7 @@ type networkPage struct {
 	month    *widget.ProgressBar
 	monthly  *widget.Label
 	settings control.Settings
+	root     fyne.CanvasObject
 }
 
 func newNetworkPage(a *App) *networkPage { return &networkPage{app: a} }
@@ -42,10 +43,12 @@ func (p *networkPage) content() fyne.CanvasObject {
 	p.bar, p.legend = newStorageBar(), container.NewVBox()
 	p.traffic, p.monthly, p.month = prose(""), note(""), widget.NewProgressBar()
 	forget := newButton(a.t("network.forget"), theme.DeleteIcon(), p.forget)
-	return pageBody(heading(a.t("nav.network")),
+	p.root = pageBody(heading(a.t("nav.network")),
 		card(subheading(a.t("network.reach")), p.reach, p.more, actions(p.peers, p.pause)),
 		card(subheading(a.t("network.store")), p.bar, p.legend, actions(forget)),
 		card(subheading(a.t("network.traffic")), p.traffic, p.month, p.monthly))
+	p.draw()
+	return p.root
 }
 
 func (p *networkPage) enter() {
@@ -81,6 +84,7 @@ func (p *networkPage) draw() {
 	}
 	p.drawStore()
 	p.drawTraffic()
+	p.root.Refresh() // texts got longer or shorter
 }
 
 // reachKind says which words tell how peers get here.
@@ -96,7 +100,7 @@ func (p *networkPage) drawStore() {
 	a, s := p.app, p.app.status.Store
 	shares := []share{
 		{a.t("network.store.own"), s.Own, theme.ColorNamePrimary},
-		{a.t("network.store.pinned"), s.Pinned, theme.ColorNameSuccess},
+		{a.t("network.store.pinned"), s.Pinned, theme.ColorNameForeground},
 		{a.t("network.store.leased"), s.Leased, theme.ColorNameWarning},
 		{a.t("network.store.cache"), s.Cache, theme.ColorNameDisabled},
 	}

@@ -24,7 +24,7 @@ type reportPage struct {
 	res    control.Resolution
 	opened time.Time
 	reason *widget.RadioGroup
-	detail *widget.Entry
+	detail *entry
 	text   *widget.Label
 }
 
@@ -35,9 +35,7 @@ func newReportPage(a *App, v control.Visited, res control.Resolution) *reportPag
 func (p *reportPage) content() fyne.CanvasObject {
 	a := p.app
 	p.reason = widget.NewRadioGroup(a.reasons(), func(string) { p.compose() })
-	p.detail = widget.NewMultiLineEntry()
-	p.detail.Wrapping = fyne.TextWrapWord
-	p.detail.SetMinRowsVisible(3)
+	p.detail = a.newTextEntry(3)
 	p.detail.SetPlaceHolder(a.t("report.detail.hint"))
 	p.detail.OnChanged = func(string) { p.compose() }
 	p.text = prose("")
@@ -135,14 +133,15 @@ func blockChoices(a *App, v control.Visited) (options []string, targets map[stri
 type blockedPage struct {
 	app  *App
 	list *fyne.Container
-	add  *widget.Entry
+	add  *entry
 }
 
 func newBlockedPage(a *App) *blockedPage { return &blockedPage{app: a} }
 
 func (p *blockedPage) content() fyne.CanvasObject {
 	a := p.app
-	p.list, p.add = container.NewVBox(), widget.NewEntry()
+	p.list, p.add = container.NewVBox(), a.newEntry()
+	p.add.label = a.t("blocked.add")
 	p.add.SetPlaceHolder(a.t("blocked.placeholder"))
 	p.add.OnSubmitted = func(string) { p.block() }
 	button := newButton(a.t("block.do"), theme.CancelIcon(), p.block)
@@ -179,7 +178,7 @@ func (p *blockedPage) row(b control.Blocked) fyne.CanvasObject {
 	sub.Importance = widget.LowImportance
 	free := newButton(a.t("blocked.free"), nil, func() { p.set(b.Target, false) })
 	free.label = a.t("blocked.free.name", "site", name)
-	return card(row(container.NewVBox(strong(name), sub), container.NewCenter(free)))
+	return card(row(container.New(tightLayout{}, strong(name), sub), container.NewCenter(free)))
 }
 
 func (p *blockedPage) block() {

@@ -181,6 +181,7 @@ func (p *settingsPage) choice(values []string, prefix, now string, set func(*Pre
 		texts[i] = a.t(prefix + v)
 	}
 	s := widget.NewSelect(texts, nil)
+	s.PlaceHolder = texts[selected]
 	s.SetSelectedIndex(selected)
 	s.OnChanged = func(string) {
 		a.setPrefs(func(prefs *Prefs) { set(prefs, values[s.SelectedIndex()]) })

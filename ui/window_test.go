@@ -100,16 +100,20 @@ func walk(o fyne.CanvasObject, visit func(fyne.CanvasObject) bool) {
 	if o == nil || !o.Visible() || !visit(o) {
 		return
 	}
+	for _, child := range childrenOf(o) {
+		walk(child, visit)
+	}
+}
+
+// childrenOf lists what an object draws with.
+func childrenOf(o fyne.CanvasObject) []fyne.CanvasObject {
 	switch o := o.(type) {
 	case *fyne.Container:
-		for _, child := range o.Objects {
-			walk(child, visit)
-		}
+		return o.Objects
 	case fyne.Widget:
-		for _, child := range test.WidgetRenderer(o).Objects() {
-			walk(child, visit)
-		}
+		return test.WidgetRenderer(o).Objects()
 	}
+	return nil
 }
 
 // strings lists every text in view.
@@ -143,8 +147,13 @@ func textsOf(o fyne.CanvasObject) (texts []string, whole bool) {
 		return []string{o.Text}, true
 	case *widget.Entry:
 		return []string{o.Text, o.PlaceHolder}, true
+	case *entry:
+		return []string{o.Text, o.PlaceHolder}, true
 	case *widget.Select:
-		return []string{o.Selected, o.PlaceHolder}, true
+		if o.Selected != "" {
+			return []string{o.Selected}, true
+		}
+		return []string{o.PlaceHolder}, true
 	case *widget.RadioGroup:
 		return o.Options, true
 	case *widget.RichText:
@@ -245,8 +254,12 @@ func (w *opened) entry(n int) *widget.Entry {
 	w.t.Helper()
 	var all []*widget.Entry
 	w.visible(func(o fyne.CanvasObject) bool {
-		if e, ok := o.(*widget.Entry); ok {
+		switch e := o.(type) {
+		case *widget.Entry:
 			all = append(all, e)
+		case *entry:
+			all = append(all, &e.Entry)
+			return false
 		}
 		return true
 	})
