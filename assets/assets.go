@@ -149,12 +149,16 @@ func (c *Catalog) Languages() []string {
 // Keys lists the keys that have a text of their own in this language, sorted.
 func (t Texts) Keys() []string { return slices.Sorted(maps.Keys(t.of)) }
 
-// Map returns the texts with every one changed: a test makes a language of
-// them that shows what did not come from here.
-func (t Texts) Map(change func(string) string) Texts {
-	out := Texts{Lang: t.Lang, of: map[string]string{}, base: t.base}
-	for key := range t.base {
-		out.of[key] = change(t.Get(key))
+// Map returns the catalogue with every text changed: a test makes a language
+// of it that shows what did not come from here.
+func (c *Catalog) Map(change func(string) string) *Catalog {
+	out := &Catalog{matcher: c.matcher}
+	for _, t := range c.texts {
+		mapped := Texts{Lang: t.Lang, of: map[string]string{}, base: t.base}
+		for key := range t.base {
+			mapped.of[key] = change(t.Get(key))
+		}
+		out.texts = append(out.texts, mapped)
 	}
 	return out
 }

@@ -193,6 +193,21 @@ func (a *App) skipReason(reason string) string {
 	return a.t("skip.other")
 }
 
+// problemReason says in the person's language what is wrong with a name; the
+// publisher knows it in English.
+func (a *App) problemReason(reason string) string {
+	for _, r := range []struct{ english, key string }{
+		{"longer than", "name.long"}, {"path longer", "name.long"}, {"more than", "name.deep"}, {"not UTF-8", "name.encoding"},
+		{"has a control character", "name.control"}, {"has one of", "name.signs"}, {"ends in a dot", "name.end"},
+		{"is a device", "name.device"}, {"is the same name", "name.same"},
+	} {
+		if strings.HasPrefix(reason, r.english) {
+			return a.t(r.key)
+		}
+	}
+	return reason
+}
+
 // unliteral takes back what literal did.
 func unliteral(pattern string) string {
 	return strings.NewReplacer(`\\`, `\`, `\*`, `*`, `\?`, `?`, `\[`, `[`).Replace(pattern)

@@ -18,7 +18,7 @@ type draftView struct {
 	page    *publishPage
 	root    *fyne.Container
 	body    *fyne.Container
-	entry   *widget.Entry
+	entry   *entry
 	verdict *fyne.Container
 	naming  *fyne.Container
 	rest    *fyne.Container
@@ -38,7 +38,7 @@ func newDraftView(p *publishPage, dir string, site *publisher.Site) *draftView {
 
 func (v *draftView) view() fyne.CanvasObject {
 	a := v.app
-	v.entry = widget.NewEntry()
+	v.entry = a.newEntry()
 	v.entry.SetPlaceHolder(a.t("publish.name.hint"))
 	v.entry.SetText(v.name)
 	v.entry.OnChanged = v.rename
@@ -153,7 +153,7 @@ func (v *draftView) problems() fyne.CanvasObject {
 			lines = append(lines, a.tn("publish.more", len(v.look.Problems)-most))
 			break
 		}
-		lines = append(lines, p.Path+": "+p.Reason)
+		lines = append(lines, a.t("publish.problem", "path", p.Path, "why", a.problemReason(p.Reason)))
 	}
 	return warn(a.tn("publish.problems", len(v.look.Problems)), strings.Join(lines, "\n"),
 		newButton(a.t("publish.drop"), nil, v.dropProblems))

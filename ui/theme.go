@@ -88,7 +88,7 @@ func lightColor(name fyne.ThemeColorName) (color.Color, bool) {
 	case theme.ColorNameMenuBackground, theme.ColorNameOverlayBackground, colorCard:
 		return rgb(0xffffff), true
 	case theme.ColorNameInputBorder:
-		return rgb(0x8592a0), true
+		return rgb(0x7f8c9a), true
 	case theme.ColorNameHeaderBackground, colorSidebar:
 		return rgb(0xebeef2), true
 	case theme.ColorNameHover:
@@ -135,7 +135,7 @@ func darkColor(name fyne.ThemeColorName) (color.Color, bool) {
 	case theme.ColorNameDisabledButton:
 		return rgb(0x20272f), true
 	case theme.ColorNameDisabled:
-		return rgb(0x93a0ad), true
+		return rgb(0x98a4b1), true
 	case theme.ColorNamePlaceHolder, colorMuted:
 		return rgb(0x9ba7b4), true
 	case theme.ColorNameInputBackground:

@@ -188,7 +188,7 @@ type choice struct {
 }
 
 func newChoice(values []int64, name func(int64) string) *choice {
-	c := &choice{values: values, name: name, sel: widget.NewSelect(nil, nil)}
+	c := &choice{values: values, name: name, sel: widget.NewSelect(nil, nil)} // always something is chosen
 	c.draw()
 	return c
 }
