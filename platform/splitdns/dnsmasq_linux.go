@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -15,8 +16,10 @@ const (
 	dnsmasqFile = "/etc/NetworkManager/dnsmasq.d/altnet.conf"
 	dnsmasqKind = "splitdns-networkmanager"
 
-	managerBus  = "org.freedesktop.NetworkManager"
-	managerPath = dbus.ObjectPath("/org/freedesktop/NetworkManager")
+	managerBus = "org.freedesktop.NetworkManager"
+	// managerDnsmasq is the name of the dnsmasq that it runs.
+	managerDnsmasq = "org.freedesktop.NetworkManager.dnsmasq"
+	managerPath    = dbus.ObjectPath("/org/freedesktop/NetworkManager")
 	// reloadDNS makes NetworkManager start its dnsmasq anew.
 	reloadDNS = uint32(4)
 )
@@ -64,9 +67,12 @@ func (d *dropIn) Verify(ctx context.Context) error { return d.cfg.verifyName(ctx
 
 func (d *dropIn) Undo(ctx context.Context) error { return d.cfg.undo(ctx, Dnsmasq) }
 
-// reloadNetworkManager makes it read its files; one that does not run reads
-// them when it starts.
+// reloadNetworkManager makes it read its files, and waits until the dnsmasq that
+// it starts for that is there: for about a second the computer resolves nothing.
+// A NetworkManager that does not run reads them when it starts.
 func reloadNetworkManager(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
 		return fmt.Errorf("reach D-Bus: %w", err)
@@ -76,7 +82,19 @@ func reloadNetworkManager(ctx context.Context) error {
 	if err := conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, managerBus).Store(&runs); err != nil || !runs {
 		return err
 	}
-	return conn.Object(managerBus, managerPath).CallWithContext(ctx, managerBus+".Reload", 0, reloadDNS).Err
+	appears, err := watchOwner(ctx, conn, managerDnsmasq)
+	if err != nil {
+		return err
+	}
+	if err := conn.Object(managerBus, managerPath).CallWithContext(ctx, managerBus+".Reload", 0, reloadDNS).Err; err != nil {
+		return fmt.Errorf("reload NetworkManager: %w", err)
+	}
+	select {
+	case <-appears:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the dnsmasq of NetworkManager did not come back: %w", ctx.Err())
+	}
 }
 
 func undoDnsmasq(ctx context.Context, _ journal.Change) (journal.Result, error) {

@@ -18,8 +18,6 @@ const (
 	ruleKind = "splitdns-nrpt"
 	// rulesKind is the key above the rules, where it was not there.
 	rulesKind = "splitdns-nrpt-rules"
-	// genericServers is the option that says which servers to ask.
-	genericServers = 8
 )
 
 // registry is what the rules and the proxy settings need of it. Keys are below

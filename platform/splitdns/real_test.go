@@ -59,7 +59,7 @@ func TestRealDoors(t *testing.T) {
 		{"bookworm", "resolved", string(Link)},
 		{"trixie", "resolved", "none"},
 		{"testing", "resolved", string(Hook)},
-		{"bookworm", "dnsmasq", string(Dnsmasq)},
+		{"networkmanager", "networkmanager", string(Dnsmasq)},
 		{"trixie", "plain", "none"},
 	} {
 		t.Run(c.suite+"/"+c.resolver, func(t *testing.T) {
@@ -132,9 +132,6 @@ func TestInside(t *testing.T) {
 	}
 	server := startNameServer(t, "127.0.0.1:5354")
 	m := Look(t.Context(), System())
-	if *inside == string(Dnsmasq) {
-		m.NetworkManager = NetworkManager{Running: true, DNS: "dnsmasq"} // its dnsmasq runs here without it
-	}
 	want := realWant()
 	d := Decide(m, want)
 	t.Logf("machine %+v\ndecision %s", m, short(d))
@@ -216,8 +213,8 @@ func setAndUndo(t *testing.T, before map[string]string, server *nameServer) {
 	if err := door.Set(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	restartDnsmasq(t)
 	open := func(round string) {
+		settled(t)
 		if err := door.Verify(t.Context()); err != nil {
 			t.Errorf("%s: %v", round, err)
 		}
@@ -235,7 +232,7 @@ func setAndUndo(t *testing.T, before map[string]string, server *nameServer) {
 	if err := door.Undo(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	restartDnsmasq(t)
+	settled(t)
 	resolves(t, "www-after.example.com", theirAddress)
 	same(t, before)
 }
@@ -250,12 +247,10 @@ func restarted(t *testing.T, door Door) {
 		t.Fatal(err)
 	}
 	run(t, "start-resolver")
-	if door.Name() != Dnsmasq { // no NetworkManager here to appear on the bus
-		select {
-		case <-restarts:
-		case <-ctx.Done():
-			t.Fatal("the restart of the resolver went unnoticed")
-		}
+	select {
+	case <-restarts:
+	case <-ctx.Done():
+		t.Fatal("the restart of the resolver went unnoticed")
 	}
 	if err := door.Set(ctx); err != nil {
 		t.Fatal(err)
@@ -281,7 +276,6 @@ func killed(t *testing.T, before map[string]string) {
 	if err != nil || ready != "open\n" {
 		t.Fatalf("the other process says %q, %v", ready, err)
 	}
-	restartDnsmasq(t)
 	resolves(t, "other.process.alt", ourAddress)
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -295,7 +289,7 @@ func killed(t *testing.T, before map[string]string) {
 	if err := door.Undo(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	restartDnsmasq(t)
+	settled(t)
 	resolves(t, "www-undone.example.com", theirAddress)
 	same(t, before)
 }
@@ -309,6 +303,7 @@ func killedAtEveryWrite(t *testing.T, before map[string]string) {
 	}
 	for at := 1; ; at++ {
 		out, err := exec.Command(self, "-test.run", "^TestLinger$", "-inside", *inside, "-linger", "-killat", fmt.Sprint(at)).CombinedOutput()
+		settled(t)
 		resolves(t, fmt.Sprintf("www-at%d.example.com", at), theirAddress)
 		door, _ := realDoor(t)
 		if err := door.Undo(t.Context()); err != nil {
@@ -392,10 +387,9 @@ func TestLinger(t *testing.T) {
 	if err := door.Set(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if door.Name() != Dnsmasq {
-		if err := door.Verify(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	settled(t)
+	if err := door.Verify(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if *killAt > 0 {
 		if err := door.Undo(t.Context()); err != nil {
@@ -407,19 +401,29 @@ func TestLinger(t *testing.T) {
 	<-t.Context().Done() // killed
 }
 
-// restartDnsmasq stands in for NetworkManager, which does not run here.
-func restartDnsmasq(t *testing.T) {
-	if *inside == string(Dnsmasq) {
-		run(t, "start-resolver")
-	}
-}
-
 // forgetLeaks empties the log of the upstream: before a door is open .alt goes
 // there as ever.
 func forgetLeaks(t *testing.T) {
 	if err := os.Truncate("/var/log/upstream.log", 0); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// settled waits for NetworkManager to tell the dnsmasq that it started anew whom
+// to ask; the other doors disturb nothing for a moment.
+func settled(t *testing.T) {
+	t.Helper()
+	if *inside != string(Dnsmasq) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if _, err := systemLookup(ctx, "settled.example.com"); err == nil {
+			return
+		}
+	}
+	t.Fatal("NetworkManager's dnsmasq does not answer")
 }
 
 func run(t *testing.T, program string) {
@@ -439,6 +443,17 @@ func resolves(t *testing.T, name, want string) {
 	}
 }
 
+// notes reports whether a path is what the resolver itself writes as it runs, or
+// our own lock.
+func notes(path string) bool {
+	for _, top := range []string{"/run/systemd/resolve/", "/run/NetworkManager", "/var/lib/NetworkManager", "/run/nm-", "/var/lib/altnet/journal.lock"} {
+		if strings.HasPrefix(path, top) {
+			return true
+		}
+	}
+	return path == "/var/lib/altnet" || strings.HasSuffix(path, ".pid")
+}
+
 // snapshot is every file below the folders that a door may touch, and the
 // network interfaces.
 func snapshot(t *testing.T) map[string]string {
@@ -446,8 +461,8 @@ func snapshot(t *testing.T) map[string]string {
 	all := map[string]string{}
 	for _, top := range []string{"/etc", "/run", "/var/lib"} {
 		err := filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
-			if err != nil || strings.HasPrefix(path, "/run/systemd/resolve/") || path == "/var/lib/altnet/journal.lock" || path == "/var/lib/altnet" || strings.HasSuffix(path, ".pid") {
-				return nil // what the resolver itself writes, and our own lock
+			if err != nil || notes(path) {
+				return nil
 			}
 			info, err := e.Info()
 			if err != nil {

@@ -52,6 +52,9 @@ func (windowsRegistry) Value(hive, key, name string) (string, bool) {
 	return "", false
 }
 
+// genericServers is the option of a rule that says which servers to ask.
+const genericServers = 8
+
 func (windowsRegistry) CreateRule(hive, key string, r rule) error {
 	k, err := createVolatile(hiveOf(hive), key)
 	if err != nil {

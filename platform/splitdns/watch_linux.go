@@ -15,24 +15,34 @@ func Restarts(ctx context.Context) (<-chan struct{}, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch the resolver: %w", err)
 	}
-	for _, name := range []string{resolvedBus, managerBus} {
+	restarts, err := watchOwner(ctx, conn, resolvedBus, managerBus)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("watch the resolver: %w", err)
+	}
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return restarts, nil
+}
+
+// watchOwner sends when one of some names gets a new owner, until ctx ends or
+// the connection does.
+func watchOwner(ctx context.Context, conn *dbus.Conn, names ...string) (<-chan struct{}, error) {
+	for _, name := range names {
 		err := conn.AddMatchSignalContext(ctx,
 			dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchInterface("org.freedesktop.DBus"),
 			dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, name))
 		if err != nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("watch the resolver: %w", err)
+			return nil, err
 		}
 	}
 	signals := make(chan *dbus.Signal, 16)
 	conn.Signal(signals)
-	restarts := make(chan struct{}, 1)
+	appears := make(chan struct{}, 1)
 	go func() {
-		defer close(restarts)
-		defer conn.Close()
-		relay(ctx, signals, restarts)
+		defer close(appears)
+		relay(ctx, signals, appears)
 	}()
-	return restarts, nil
+	return appears, nil
 }
 
 func relay(ctx context.Context, signals <-chan *dbus.Signal, restarts chan<- struct{}) {

@@ -4,7 +4,7 @@
 # (/var/log/upstream.log), D-Bus and systemd-resolved. Run it as
 #   unshare --net --mount --pid --fork --kill-child real.sh …
 # RESOLVER=resolved (as Debian sets it up), plain (resolv.conf names the upstream)
-# or dnsmasq (a local dnsmasq that reads /etc/NetworkManager/dnsmasq.d).
+# or networkmanager (with a dnsmasq that it runs).
 set -eu
 root=$1; shift
 resolver=${RESOLVER:-resolved}
@@ -56,16 +56,22 @@ plain)
   sed -i 's/^hosts:.*/hosts: files dns/' "$R/etc/nsswitch.conf"
   printf '#!/bin/sh\n' >"$R/usr/local/bin/start-resolver"
   ;;
-dnsmasq)
-  mkdir -p "$R/etc/NetworkManager/dnsmasq.d"
-  echo nameserver 127.0.0.1 >"$R/etc/resolv.conf"
+networkmanager)
+  mount -o remount,ro "$R/sys" # so that it does not wait for udev
+  printf '[main]\ndns=dnsmasq\nplugins=keyfile\nrc-manager=file\n[global-dns-domain-*]\nservers=10.0.0.53\n' >"$R/etc/NetworkManager/NetworkManager.conf"
   sed -i 's/^hosts:.*/hosts: files dns/' "$R/etc/nsswitch.conf"
+  echo nameserver 192.0.2.9 >"$R/etc/resolv.conf"
   cat >"$R/usr/local/bin/start-resolver" <<'EOF'
 #!/bin/bash
-# starts dnsmasq anew as NetworkManager does
-[ -e /run/dnsmasq.pid ] && kill "$(cat /run/dnsmasq.pid)" && while kill -0 "$(cat /run/dnsmasq.pid)" 2>/dev/null; do :; done
-exec dnsmasq --no-resolv --no-hosts --conf-file=/dev/null --conf-dir=/etc/NetworkManager/dnsmasq.d --user=root \
-  --listen-address=127.0.0.1 --bind-interfaces --pid-file=/run/dnsmasq.pid --server=10.0.0.53
+# starts NetworkManager anew and returns when its dnsmasq answers
+[ -e /run/manager.pid ] && kill "$(cat /run/manager.pid)" 2>/dev/null && while kill -0 "$(cat /run/manager.pid)" 2>/dev/null; do sleep 0.05; done
+mkdir -p /run/NetworkManager
+NetworkManager --no-daemon </dev/null >>/var/log/NetworkManager.log 2>&1 & echo $! >/run/manager.pid
+for i in $(seq 200); do
+  grep -q 127.0.0.1 /etc/resolv.conf && getent ahostsv4 start.example.com >/dev/null && exit 0
+  sleep 0.1
+done
+tail -n 30 /var/log/NetworkManager.log; exit 1
 EOF
   ;;
 esac
