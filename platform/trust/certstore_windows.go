@@ -43,15 +43,19 @@ func add(kind Kind, der []byte) error {
 // the machine that the user's store shows too.
 const provRegistry = 13
 
-// openStore opens a Root store. For writing it must be the system's view: that
-// one asks the person.
+// openStore opens a Root store. To write the user's it must be the system's
+// view: that one asks the person, and what was put below it behind the system's
+// back does not count.
 func openStore(kind Kind, read bool) (windows.Handle, error) {
-	place, provider := uint32(windows.CERT_SYSTEM_STORE_CURRENT_USER), uintptr(windows.CERT_STORE_PROV_SYSTEM)
-	if kind == WindowsMachine {
+	place, provider := uint32(windows.CERT_SYSTEM_STORE_CURRENT_USER), uintptr(provRegistry)
+	switch {
+	case kind == WindowsMachine:
 		place = windows.CERT_SYSTEM_STORE_LOCAL_MACHINE
+	case !read:
+		provider = windows.CERT_STORE_PROV_SYSTEM
 	}
 	if read {
-		place, provider = place|windows.CERT_STORE_READONLY_FLAG, provRegistry
+		place |= windows.CERT_STORE_READONLY_FLAG
 	}
 	name, err := windows.UTF16PtrFromString("Root")
 	if err != nil {
@@ -124,10 +128,24 @@ func (c certStore) undo(ctx context.Context, change journal.Change) (journal.Res
 	return result, nil
 }
 
-// delete removes a certificate from a store, and not where the user's view
-// shows one of the machine's that this user may not touch.
+// delete removes a certificate from a store. The user's view shows those of the
+// machine too, which this user may not touch: what counts is that it is gone
+// from the place itself, which is seen once the store is closed.
 func (c certStore) delete(ctx context.Context, s Store, f Fingerprint) error {
-	store, err := openStore(s.Kind, false)
+	failed := deleteAll(s.Kind, f)
+	switch state, err := c.check(ctx, s, f); {
+	case err != nil:
+		return errors.Join(failed, err)
+	case state != Absent:
+		return errors.Join(failed, errStays)
+	}
+	return nil
+}
+
+var errStays = errors.New("the certificate is still there")
+
+func deleteAll(kind Kind, f Fingerprint) error {
+	store, err := openStore(kind, false)
 	if err != nil {
 		return err
 	}
@@ -146,9 +164,6 @@ func (c certStore) delete(ctx context.Context, s Store, f Fingerprint) error {
 			err = ErrDeclined
 		}
 		errs = append(errs, err)
-	}
-	if state, err := c.check(ctx, s, f); err == nil && state == Absent {
-		return nil
 	}
 	return errors.Join(errs...)
 }
