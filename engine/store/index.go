@@ -142,7 +142,7 @@ func (s *Store) openIndex() error {
 	if err != nil {
 		return fmt.Errorf("open the index: %w", diskError(err))
 	}
-	return s.checkFormat()
+	return s.upgrade(formatVersion, migrations())
 }
 
 // makeIndex makes an empty index beside the place where it belongs and moves
@@ -200,24 +200,6 @@ func makeBuckets(tx *bolt.Tx) error {
 		}
 	}
 	return tx.Bucket(bucketMeta).Put(keyFormat, binary.BigEndian.AppendUint32(nil, formatVersion))
-}
-
-// checkFormat refuses an index of another format.
-func (s *Store) checkFormat() error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil {
-			return errors.New("index.db is not an index of AltNet")
-		}
-		v := meta.Get(keyFormat)
-		if len(v) != 4 {
-			return errors.New("the index carries no format version")
-		}
-		if n := binary.BigEndian.Uint32(v); n > formatVersion {
-			return fmt.Errorf("format %d, this program knows %d: %w", n, formatVersion, ErrNewer)
-		}
-		return nil
-	})
 }
 
 // lookup finds a block in the index.
