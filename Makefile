@@ -8,7 +8,7 @@ NOCGO   := CGO_ENABLED=0
 LDFLAGS := -s -w
 SYSTEMS := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: run build test race vet lint vuln e2e bench fuzz cross clean need-certs need-cc need-e2e
+.PHONY: dist run build test race vet lint vuln e2e bench fuzz cross clean need-certs need-cc need-e2e
 
 run: build
 	./altnet $(ARGS)
@@ -79,6 +79,12 @@ cross: need-certs
 		$(NOCGO) GOOS=$$os GOARCH=$$arch $(GO) build -tags nogui -trimpath -ldflags '$(LDFLAGS)' -o dist/altnet-$$os-$$arch$$ext .; \
 	done
 	@set -e; for os in windows darwin; do $(NOCGO) GOOS=$$os $(GO) vet -tags nogui ./...; done
+
+# Everything that people install and that can be built here: see
+# packaging/README.md. TARGETS="linux windows macos" limits it.
+TARGETS ?=
+dist: need-certs
+	packaging/dist $(TARGETS)
 
 clean:
 	rm -rf altnet altnet.exe dist

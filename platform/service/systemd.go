@@ -31,7 +31,6 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RemoveIPC=yes
 KeyringMode=private
-UMask=0077
 SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
@@ -66,6 +65,7 @@ StateDirectory=altnet/node
 StateDirectoryMode=0700
 RuntimeDirectory=altnet
 RuntimeDirectoryMode=0755
+UMask=0077
 WorkingDirectory=/var/lib/altnet/node
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
@@ -83,7 +83,8 @@ Also=altnet-doors.service
 `
 
 // doorsUnit: the doors write where resolvers and trust stores are set up, make
-// a network link and ask resolved over D-Bus. They listen on no network.
+// a network link and ask resolved over D-Bus. They listen on no network. What
+// they make is read by others, such as the user systemd-resolved.
 const doorsUnit = `# %s
 [Unit]
 Description=AltNet, names under .alt for this computer
@@ -102,6 +103,7 @@ TimeoutStopSec=30s
 ReadWritePaths=/etc -/run/systemd
 StateDirectory=altnet
 StateDirectoryMode=0755
+UMask=0022
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 IPAddressDeny=any
