@@ -15,7 +15,7 @@ func systemDoors() map[Name]func(Config) Door {
 
 func systemUndoers() map[string]journal.Undoer {
 	return map[string]journal.Undoer{
-		socketKind: undoSocket, linkKind: undoLink, dnsmasqKind: undoDnsmasq,
+		socketKind: undoSocket, folderKind: undoFolder, linkKind: undoLink, dnsmasqKind: undoDnsmasq,
 	}
 }
 

@@ -73,7 +73,7 @@ func (d *gnomeDoor) Verify(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrClosed, err)
 		}
 		if unquote([]byte(now)) != want {
-			return fmt.Errorf("%w: the proxy setting %s is %s", ErrClosed, key, now)
+			return fmt.Errorf("%w: the setting %s is %s", ErrTurnedOff, key, now)
 		}
 	}
 	return d.cfg.verifyProxy(ctx)

@@ -21,6 +21,7 @@ const (
 	hookFolder = "/run/systemd/resolve.hook"
 	hookSocket = "50-altnet"
 	socketKind = "splitdns-socket"
+	folderKind = "splitdns-folder"
 	// systemd-resolved keeps a handful of connections; a user who opens more
 	// than this many hurts only himself.
 	maxConnsPerUser = 32
@@ -49,22 +50,35 @@ func (d *hookDoor) Set(ctx context.Context) error {
 		return nil
 	}
 	d.stop()
-	_, err := os.Stat(d.folder)
-	before, merr := json.Marshal(socketBefore{Folder: err == nil})
-	after, merr2 := json.Marshal(d.path())
-	if err := errors.Join(merr, merr2); err != nil {
+	if err := d.makeFolder(ctx); err != nil {
 		return err
 	}
-	change := journal.ExternalChange{Door: string(Hook), Kind: socketKind, Key: d.path(), Before: before, After: after}
+	after, err := json.Marshal(d.path())
+	if err != nil {
+		return err
+	}
+	change := journal.ExternalChange{Door: string(Hook), Kind: socketKind, Key: d.path(), Before: json.RawMessage("null"), After: after}
 	return d.cfg.Journal.External(ctx, change, func(context.Context) error { return d.listen() })
+}
+
+// makeFolder makes the folder of hooks where nobody did; it goes with ours
+// unless others use it by then.
+func (d *hookDoor) makeFolder(ctx context.Context) error {
+	if _, err := os.Stat(d.folder); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	change := journal.ExternalChange{Door: string(Hook), Kind: folderKind, Key: d.folder, Before: json.RawMessage("false"), After: json.RawMessage("true")}
+	return d.cfg.Journal.External(ctx, change, func(context.Context) error {
+		if err := os.Mkdir(d.folder, 0o755); err != nil {
+			return err
+		}
+		return os.Chmod(d.folder, 0o755) // whatever the umask
+	})
 }
 
 // listen puts a socket in place that can be connected to at once: systemd-resolved
 // looks at a new one once only, and runs as a user of its own.
 func (d *hookDoor) listen() error {
-	if err := os.MkdirAll(d.folder, 0o755); err != nil {
-		return err
-	}
 	temp := filepath.Join(d.folder, ".altnet.new")
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -103,16 +117,7 @@ func isSocket(path string) bool {
 	return err == nil && info.Mode()&fs.ModeSocket != 0
 }
 
-// socketBefore is what a socket's journal entry remembers.
-type socketBefore struct {
-	Folder bool `json:"folder"` // it existed
-}
-
 func undoSocket(_ context.Context, c journal.Change) (journal.Result, error) {
-	var before socketBefore
-	if err := json.Unmarshal(c.Before, &before); err != nil {
-		return journal.Failed, err
-	}
 	result := journal.Nothing
 	for _, path := range []string{filepath.Join(filepath.Dir(c.Key), ".altnet.new"), c.Key} {
 		if !isSocket(path) {
@@ -123,10 +128,18 @@ func undoSocket(_ context.Context, c journal.Change) (journal.Result, error) {
 		}
 		result = journal.Removed
 	}
-	if !before.Folder {
-		_ = unix.Rmdir(filepath.Dir(c.Key)) // stays where others use it by now
-	}
 	return result, nil
+}
+
+func undoFolder(_ context.Context, c journal.Change) (journal.Result, error) {
+	err := unix.Rmdir(c.Key)
+	switch {
+	case err == nil:
+		return journal.Removed, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTEMPTY):
+		return journal.Nothing, nil
+	}
+	return journal.Failed, err
 }
 
 // hookServer serves connections until it is closed.

@@ -90,12 +90,12 @@ func (d *kdeDoor) free() error {
 func (d *kdeDoor) Verify(ctx context.Context) error {
 	now, err := os.ReadFile(d.file)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrClosed, err)
+		return fmt.Errorf("%w: %w", ErrTurnedOff, err)
 	}
 	kind, _ := getINI(string(now), kdeGroup, kdeType)
 	script, _ := getINI(string(now), kdeGroup, kdeScript)
 	if kind != kdePAC || script != d.cfg.script(false) {
-		return fmt.Errorf("%w: %s has the proxy type %q with the script %q", ErrClosed, d.file, kind, script)
+		return fmt.Errorf("%w: %s has the type %q with the script %q", ErrTurnedOff, d.file, kind, script)
 	}
 	return d.cfg.verifyProxy(ctx)
 }

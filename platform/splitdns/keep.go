@@ -2,7 +2,9 @@ package splitdns
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -25,6 +27,8 @@ type Keeping struct {
 	// Report is told after every round which doors lead to us.
 	Report func(map[Name]error) // nil errors are open doors; may be nil itself
 	Log    *slog.Logger         // nil: nothing is logged
+
+	worked map[Name]bool // doors that were open once
 }
 
 // KeptDoor is an open Door with its place in the decision.
@@ -34,12 +38,14 @@ type KeptDoor struct {
 }
 
 // Keep opens doors, verifies each, and again after every change, until ctx ends.
-// A door that fails to verify is set anew. Doors stay open when Keep returns:
-// undoing them is the caller's.
+// A door that fails to verify is set anew, but for a proxy script that worked and
+// that a person turned off since. Doors stay open when Keep returns: undoing them
+// is the caller's.
 func Keep(ctx context.Context, k Keeping) {
 	if k.Log == nil {
 		k.Log = slog.New(slog.DiscardHandler)
 	}
+	k.worked = map[Name]bool{}
 	retry := firstRetry
 	for {
 		state := k.round(ctx)
@@ -61,9 +67,10 @@ func Keep(ctx context.Context, k Keeping) {
 	}
 }
 
+// failed reports whether there is something to try again.
 func failed(state map[Name]error) bool {
 	for _, err := range state {
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrTurnedOff) {
 			return true
 		}
 	}
@@ -88,20 +95,25 @@ func (k *Keeping) round(ctx context.Context) map[Name]error {
 
 // open verifies a door, setting it where it does not work.
 func (k *Keeping) open(ctx context.Context, door Door) error {
-	if door.Verify(ctx) == nil {
+	err := door.Verify(ctx)
+	if err == nil {
+		k.worked[door.Name()] = true
 		return nil
+	}
+	if k.worked[door.Name()] && errors.Is(err, ErrTurnedOff) {
+		return err
 	}
 	if err := door.Set(ctx); err != nil {
 		k.Log.Warn("a door could not be set", "door", door.Name(), "error", err)
 		return err
 	}
-	err := door.Verify(ctx)
-	if err != nil {
+	if err = door.Verify(ctx); err != nil {
 		k.Log.Warn("a door is set and does not work", "door", door.Name(), "error", err)
-	} else {
-		k.Log.Info("a door is open", "door", door.Name())
+		return err
 	}
-	return err
+	k.worked[door.Name()] = true
+	k.Log.Info("a door is open", "door", door.Name())
+	return nil
 }
 
 // shut takes a fallback back that is not needed any more.
@@ -151,6 +163,38 @@ func (k *Keeping) settled(ctx context.Context) bool {
 				k.Changes = nil
 			}
 			timer.Reset(settle)
+		}
+	}
+}
+
+// Merge sends whenever one of several channels does, until ctx ends or all are
+// closed. Channels that are nil never send.
+func Merge(ctx context.Context, from ...<-chan struct{}) <-chan struct{} {
+	out := make(chan struct{}, 1)
+	var all sync.WaitGroup
+	for _, c := range from {
+		all.Go(func() { pass(ctx, c, out) })
+	}
+	go func() {
+		all.Wait()
+		close(out)
+	}()
+	return out
+}
+
+func pass(ctx context.Context, from <-chan struct{}, to chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-from:
+			if !ok {
+				return
+			}
+			select {
+			case to <- struct{}{}:
+			default: // one is waiting already
+			}
 		}
 	}
 }

@@ -28,6 +28,9 @@ func (d *fakeDoor) Set(context.Context) error {
 }
 
 func (d *fakeDoor) Verify(context.Context) error {
+	if !d.open && d.name.Proxy() {
+		return ErrTurnedOff
+	}
 	if !d.open {
 		return ErrClosed
 	}
@@ -121,6 +124,46 @@ func TestKeepWithoutChanges(t *testing.T) {
 		})
 		if len(reports) != 1 {
 			t.Errorf("%d rounds without any change", len(reports))
+		}
+	})
+}
+
+func TestKeepLeavesWhatAPersonTurnedOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := &fakeDoor{name: GNOMEProxy}
+		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+			door.open = false
+			changes <- struct{}{}
+			time.Sleep(24 * time.Hour)
+		})
+		if !slices.Equal(door.log, []string{"set"}) || len(reports) != 2 || !errors.Is(reports[1][GNOMEProxy], ErrTurnedOff) {
+			t.Errorf("the door was handled %v; reports: %v", door.log, reports)
+		}
+	})
+}
+
+func TestMerge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := make(chan struct{}), make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		merged := Merge(ctx, a, nil, b)
+		for _, c := range []chan struct{}{a, b} {
+			c <- struct{}{}
+			if _, ok := <-merged; !ok {
+				t.Error("it is closed already")
+			}
+		}
+		close(a)
+		b <- struct{}{}
+		b <- struct{}{} // nobody has taken the one before
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if _, ok := <-merged; !ok {
+			t.Error("what was sent is lost")
+		}
+		if _, ok := <-merged; ok {
+			t.Error("it is still open")
 		}
 	})
 }

@@ -15,6 +15,7 @@ package splitdns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -80,6 +81,9 @@ var (
 	ErrTaken = errors.New("other settings are in the way")
 	// ErrNotHere is returned for a door that this system does not have.
 	ErrNotHere = errors.New("this system has no such door")
+	// ErrTurnedOff is returned by Verify for a proxy script that is not set: Keep
+	// does not set again what a person turned off meanwhile.
+	ErrTurnedOff = fmt.Errorf("%w: the proxy script is not set", ErrClosed)
 	// ErrClosed is returned by Verify for a door that does not lead to us.
 	ErrClosed = errors.New("the door does not work")
 )
