@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -79,8 +80,8 @@ func TestProxiedPagesStay(t *testing.T) {
 // Where nobody trusts the root, https through the proxy fails at once and says
 // why, before any certificate is shown.
 func TestDeclinedCertificate(t *testing.T) {
-	on := false
-	_, addr := startGateway(t, Config{Resolve: troubles().Resolve, Tunnels: func() bool { return on }})
+	var on atomic.Bool
+	_, addr := startGateway(t, Config{Resolve: troubles().Resolve, Tunnels: on.Load})
 	connect := func(port string) (string, net.Conn) {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
@@ -106,7 +107,7 @@ func TestDeclinedCertificate(t *testing.T) {
 	if err := tls.Client(c, &tls.Config{ServerName: "fine.alt", InsecureSkipVerify: true}).Handshake(); err == nil {
 		t.Error("TLS by port 80 goes through")
 	}
-	on = true
+	on.Store(true)
 	if got, _ := connect("443"); !strings.HasPrefix(got, "HTTP/1.1 200") {
 		t.Errorf("trusted: %s", got)
 	}
