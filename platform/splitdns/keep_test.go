@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,11 @@ import (
 
 // fakeDoor is open while set, unless it is broken.
 type fakeDoor struct {
-	name    Name
-	broken  error // what Set fails with
-	useless bool  // it can be set and does not work
+	name Name
+
+	mu      sync.Mutex // guards what is below
+	broken  error      // what Set fails with
+	useless bool       // it can be set and does not work
 	open    bool
 	log     []string
 }
@@ -22,12 +25,16 @@ type fakeDoor struct {
 func (d *fakeDoor) Name() Name { return d.name }
 
 func (d *fakeDoor) Set(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.log = append(d.log, "set")
 	d.open = d.broken == nil && !d.useless
 	return d.broken
 }
 
 func (d *fakeDoor) Verify(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.open && d.name.Proxy() {
 		return ErrTurnedOff
 	}
@@ -38,9 +45,18 @@ func (d *fakeDoor) Verify(context.Context) error {
 }
 
 func (d *fakeDoor) Undo(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.log = append(d.log, "undo")
 	d.open = false
 	return nil
+}
+
+// change changes a door while it is kept.
+func (d *fakeDoor) change(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
 }
 
 // keeping runs Keep under virtual time and returns what it reported.
@@ -66,7 +82,7 @@ func TestKeepMendsAfterAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := &fakeDoor{name: Link}
 		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
-			door.open = false // the resolver forgot
+			door.change(func() { door.open = false }) // the resolver forgot
 			time.Sleep(time.Hour)
 			changes <- struct{}{}
 			changes <- struct{}{} // networks change in bursts
@@ -86,7 +102,7 @@ func TestKeepTriesAgainMoreAndMoreRarely(t *testing.T) {
 		door := &fakeDoor{name: Dnsmasq, broken: broken}
 		reports := keeping(t, []KeptDoor{{Door: door}}, func(chan<- struct{}) {
 			time.Sleep(24 * time.Hour)
-			door.broken = nil
+			door.change(func() { door.broken = nil })
 			time.Sleep(lastRetry + time.Second)
 		})
 		if n := len(reports); n < 40 || n > 60 {
@@ -103,10 +119,12 @@ func TestKeepUsesFallbacks(t *testing.T) {
 		first, second := &fakeDoor{name: NRPT, useless: true}, &fakeDoor{name: WindowsProxy}
 		doors := []KeptDoor{{Door: first}, {Door: second, Fallback: true}, {Door: &fakeDoor{name: Localhost}}}
 		keeping(t, doors, func(chan<- struct{}) {
-			if !second.open {
-				t.Error("the fallback is not open")
-			}
-			first.useless = false
+			second.change(func() {
+				if !second.open {
+					t.Error("the fallback is not open")
+				}
+			})
+			first.change(func() { first.useless = false })
 			time.Sleep(firstRetry + time.Second)
 		})
 		if !first.open || second.open || !slices.Equal(second.log, []string{"set", "undo"}) {
@@ -132,7 +150,7 @@ func TestKeepLeavesWhatAPersonTurnedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := &fakeDoor{name: GNOMEProxy}
 		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
-			door.open = false
+			door.change(func() { door.open = false })
 			changes <- struct{}{}
 			time.Sleep(24 * time.Hour)
 		})
