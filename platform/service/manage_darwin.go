@@ -21,6 +21,7 @@ func systemName(name string) string { return launchdLabel(name) }
 func account(part) string           { return "" } // the property list says it
 func dependencies(part) []string    { return nil }
 func packaged(unit) bool            { return false } // the installer calls altnet service install
+func enabled(unit) bool             { return false }
 
 // The user of the node, by the custom of the system with an underscore.
 const (

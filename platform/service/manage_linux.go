@@ -115,6 +115,12 @@ func enable(u unit) error {
 	return nil
 }
 
+// enabled reports whether systemd starts the unit with the computer.
+func enabled(u unit) bool {
+	_, err := os.Lstat(filepath.Join("/etc/systemd/system/multi-user.target.wants", u.name+".service"))
+	return err == nil
+}
+
 // remove takes a unit away; one of a package is only switched off.
 func remove(u unit) error {
 	if u.exists() {

@@ -19,6 +19,7 @@ func systemName(name string) string    { return name }
 func account(part) string              { return "" }
 func dependencies(part) []string       { return nil }
 func packaged(unit) bool               { return false }
+func enabled(unit) bool                { return false }
 func (u unit) exists() bool            { return false }
 func (u unit) upToDate() (bool, error) { return false, supported() }
 func (u unit) write() error            { return supported() }

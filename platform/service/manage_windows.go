@@ -21,6 +21,7 @@ func supported() error              { return nil }
 func hasDoors() bool                { return false }
 func systemName(name string) string { return name }
 func packaged(unit) bool            { return false } // the installer calls altnet service install
+func enabled(unit) bool             { return false }
 
 // account: the node runs under a virtual account that exists for it alone,
 // the doors as LocalSystem, which may write the policy for names.

@@ -312,12 +312,12 @@ func (m *Manager) state(u unit) (State, error) {
 	return Stopped, nil
 }
 
-// Installed reports whether this machine has the service, running or not.
-// It asks the file system or the service manager, needs no rights and takes
+// Installed reports whether this machine has the service, running or not; one
+// that came with a package and is switched off is none. It asks the file system or the service manager, needs no rights and takes
 // milliseconds.
 func Installed() bool {
 	u, err := manage("", parts(nil)[0])
-	return err == nil && (u.exists() || packaged(u))
+	return err == nil && (u.exists() || packaged(u) && enabled(u))
 }
 
 // Run runs program as the service that the system started. It returns when
