@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,6 +57,7 @@ func runAgent(ctx context.Context, o *options, term *terminal, want show) error 
 	if err != nil {
 		return err
 	}
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer()) // the tray's library knows no other log
 	if err := relocate.Finish(pointerFile(profile)); err != nil {
 		log.Warn("finish moving the data", "err", err)
 	}

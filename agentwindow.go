@@ -36,9 +36,10 @@ type windowProcess struct {
 	args    []string // flags
 	log     *slog.Logger
 
-	mu    sync.Mutex
-	in    io.WriteCloser // nil: no window is open
-	ended sync.WaitGroup
+	mu      sync.Mutex
+	in      io.WriteCloser // nil: no window is open
+	closing bool           // the agent ends
+	ended   sync.WaitGroup
 }
 
 // openWindow raises the window, or starts it.
@@ -68,6 +69,9 @@ func requestOf(r instance.Request) windowRequest {
 func (w *windowProcess) show(r windowRequest, env map[string]string, failed func(error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.closing {
+		return nil
+	}
 	if w.in != nil && w.send(r) == nil {
 		return nil
 	}
@@ -89,7 +93,8 @@ func (w *windowProcess) start(r windowRequest, env map[string]string, failed fun
 	cmd := exec.Command(w.program, append(slices.Clone(w.args), windowWord)...)
 	cmd.Env = windowEnv(os.Environ(), env, software)
 	cmd.Stdout = os.Stderr
-	said := &lastWords{keep: 4 << 10}
+	// Fyne stays on when it finds nothing to draw with, without a window.
+	said := &lastWords{keep: 4 << 10, hopeless: noOpenGL, giveUp: func() { cmd.Process.Kill() }}
 	cmd.Stderr = io.MultiWriter(os.Stderr, said)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -119,7 +124,7 @@ func (w *windowProcess) start(r windowRequest, env map[string]string, failed fun
 func (w *windowProcess) retry(r windowRequest, env map[string]string, failed func(error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.in != nil {
+	if w.in != nil || w.closing {
 		return nil // another was started meanwhile
 	}
 	return w.start(r, env, failed, true)
@@ -144,6 +149,7 @@ func (w *windowProcess) open() bool {
 // quit ends the window and waits for it.
 func (w *windowProcess) quit() {
 	w.mu.Lock()
+	w.closing = true
 	if w.in != nil {
 		w.send(windowRequest{Do: "quit"})
 		w.in.Close()
@@ -183,26 +189,38 @@ func (e *windowError) Error() string {
 // with.
 func noOpenGL(said string) bool {
 	said = strings.ToLower(said)
-	return slices.ContainsFunc([]string{"opengl", "glx", "egl", "window creation error", "pixel format", "apiunavailable", "versionunavailable"},
+	return slices.ContainsFunc([]string{"opengl", "glx:", "egl:", "window creation error", "apiunavailable", "versionunavailable"},
 		func(sign string) bool { return strings.Contains(said, sign) })
 }
 
+// windowStarts is how long a window may take to show that it cannot be shown;
+// one that ends later was there and has crashed.
+const windowStarts = 10 * time.Second
+
 // windowFailed says that the window cannot be shown, and why.
 func (a *agent) windowFailed(ctx context.Context, err error) {
-	why := err.Error()
-	if e, ok := errors.AsType[*windowError](err); ok && noOpenGL(e.said) {
-		why = a.texts.Get("note.window.nogl")
+	a.log.Error("the window failed", "err", err)
+	e, ended := errors.AsType[*windowError](err)
+	note := notify.Note{Subject: "window", Title: a.texts.Get("note.window.title"), Body: a.texts.Get("note.window.body", "why", err.Error()), Urgent: true}
+	switch {
+	case ended && noOpenGL(e.said):
+		note.Body = a.texts.Get("note.window.body", "why", a.texts.Get("note.window.nogl"))
+	case ended && e.after > windowStarts:
+		note.Title, note.Body = a.texts.Get("note.crash.title"), a.texts.Get("note.crash.body")
 	}
-	a.log.Error("the window cannot be shown", "err", err)
-	a.notify(ctx, notify.Note{Subject: "window", Title: a.texts.Get("note.window.title"), Body: a.texts.Get("note.window.body", "why", why), Urgent: true})
+	a.notify(ctx, note)
 }
 
 // lastWords keeps the beginning of what is written to it: a crash says first what
-// went wrong.
+// went wrong. It gives up once what was said is hopeless.
 type lastWords struct {
+	hopeless func(string) bool
+	giveUp   func()
+
 	mu   sync.Mutex
 	keep int
 	text bytes.Buffer
+	gone bool
 }
 
 // Write implements io.Writer.
@@ -210,6 +228,10 @@ func (t *lastWords) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.text.Write(p[:min(len(p), max(0, t.keep-t.text.Len()))])
+	if !t.gone && t.hopeless(t.text.String()) {
+		t.gone = true
+		t.giveUp()
+	}
 	return len(p), nil
 }
 

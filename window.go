@@ -40,6 +40,10 @@ func runWindow(ctx context.Context, o *options, folders []string, term *terminal
 	}
 	client := control.NewClient(o.dialer())
 	defer client.Close()
+	if dir, err := os.UserCacheDir(); err == nil {
+		os.MkdirAll(dir, 0o700) // Fyne makes its folder there, and no other
+	}
+	app.SetMetadata(fyne.AppMetadata{ID: appID, Name: "AltNet", Version: version, Migrations: map[string]bool{"fyneDo": true}})
 	fyneApp := app.NewWithID(appID)
 	person := &session{terminal: term, opts: o, control: client}
 	window, err := ui.New(ui.Config{App: fyneApp, Control: client, Profile: keys, Desktop: newDesktop(profile, person, log), Version: version, Log: log})
