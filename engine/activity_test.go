@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"altnet/engine/control"
 	"altnet/engine/gateway"
 	"altnet/engine/identity"
@@ -254,6 +256,13 @@ func TestDoorsOfANode(t *testing.T) {
 	if err := ProveGateway(t.Context(), filepath.Join(t.TempDir(), "none"), d.Gateway); err == nil {
 		t.Error("proved without a secret")
 	}
+	for name, want := range map[string]int{"pg.alt.": dns.RcodeSuccess, "example.com.": dns.RcodeRefused, "localhost.": dns.RcodeRefused} {
+		q := new(dns.Msg)
+		answer, err := dns.Exchange(q.SetQuestion(name, dns.TypeA), d.DNS)
+		if err != nil || answer.Rcode != want {
+			t.Errorf("%s: %v, %v", name, answer, err)
+		}
+	}
 	if e.tunnelsHTTPS() {
 		t.Error("https is offered although nobody trusts the root")
 	}
@@ -265,4 +274,34 @@ func TestDoorsOfANode(t *testing.T) {
 	if err := e.SetSettings(t.Context(), set); err != nil || !e.tunnelsHTTPS() || !e.trustsRoot() {
 		t.Errorf("trusted: %v", err)
 	}
+}
+
+// TestProgress follows what a waiting reader is told.
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVirtual(t)
+		nodes := v.nodes(4)
+		publishAs(t, nodes[1], 1, pair, "page", nil)
+		v.pass(time.Minute)
+		e := v.node(func(c *Config) { c.NoVolunteer = true }, nodes[0])
+		v.settle()
+		if p := e.progress("pair.alt"); p.Stage != gateway.StageLooking {
+			t.Errorf("before: %+v", p)
+		}
+		s, err := e.browse(t.Context(), "pair.alt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := e.progress("pair.alt"); p.Stage != gateway.StageConnecting {
+			t.Errorf("found: %+v", p)
+		}
+		f, err := s.FS.Open("index.html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if p := e.progress("pair.alt"); p.Stage != gateway.StageFetching || p.Peers < 1 {
+			t.Errorf("read: %+v", p)
+		}
+	})
 }

@@ -19,8 +19,8 @@ const (
 	canary = "use-application-dns.net."
 )
 
-// Respond answers what is answered here: names under the suffix, localhost,
-// and whatever is refused. It returns nil for a query that has to be
+// Respond answers what is answered here: names under the suffix, as a full
+// resolver localhost, and whatever is refused. It returns nil for a query that has to be
 // forwarded. It knows no sockets and asks nobody.
 func Respond(q *dns.Msg, cfg Config) *dns.Msg {
 	return newZone(cfg).respond(q)
@@ -66,11 +66,11 @@ func (z *zone) respond(q *dns.Msg) *dns.Msg {
 		return z.answer(q, z.v4, z.v6)
 	case strings.EqualFold(question.Name, z.suffix):
 		return z.answer(q, nil, nil)
+	case !z.forward:
+		return z.fail(q, dns.RcodeRefused)
 	case strings.EqualFold(question.Name, "localhost."), hasSuffixFold(question.Name, ".localhost."):
 		// RFC 6761 6.3; it is also how the second door is found without a browser.
 		return z.answer(q, []netip.Addr{loopback4}, []netip.Addr{netip.IPv6Loopback()})
-	case !z.forward:
-		return z.fail(q, dns.RcodeRefused)
 	case strings.EqualFold(question.Name, canary):
 		return z.fail(q, dns.RcodeNameError)
 	case question.Qtype == dns.TypeANY:

@@ -35,6 +35,8 @@ func TestRespond(t *testing.T) {
 		{full, "pg.alt.", dns.TypeANY, dns.RcodeSuccess, "RFC8482"},
 		{full, "pg.alt.", dns.TypeAXFR, dns.RcodeRefused, "-"},
 		{full, "localhost.", dns.TypeA, dns.RcodeSuccess, "127.0.0.1"},
+		{split, "localhost.", dns.TypeA, dns.RcodeRefused, "-"},
+		{split, "pg-alt.localhost.", dns.TypeA, dns.RcodeRefused, "-"},
 		{full, "pg-alt.localhost.", dns.TypeAAAA, dns.RcodeSuccess, "::1"},
 		{full, "evilalt.", dns.TypeA, 0, "forward"},
 		{full, "pg.alt.example.com.", dns.TypeA, 0, "forward"},

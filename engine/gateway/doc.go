@@ -50,6 +50,8 @@
 //     the real gateway at another port. Doors ask again when the machine
 //     wakes, when the network changed and from time to time, and undo what they
 //     set when the answer is wrong.
+//   - Where a system takes the configuration itself instead of its address, no
+//     server hands it out, and a thief gets names under the suffix at most.
 //   - The path of the configuration is a token of this installation. It keeps
 //     two users' AltNets apart: a browser of one that meets the gateway of the
 //     other gets no configuration there, and goes directly. It is no secret
