@@ -158,6 +158,31 @@ func TestNoticesOfPinned(t *testing.T) {
 	})
 }
 
+// An author hears that another device of theirs published the same site.
+func TestNoticeOfTwoDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVirtual(t)
+		nodes := v.nodes(3)
+		e := v.node(func(c *Config) { c.NoVolunteer = true }, nodes[0])
+		v.settle()
+		one := publishAs(t, e, 3, "", "from the desk", nil)
+		v.pass(time.Hour)
+		told := notices(v, e, func() {
+			publishAs(t, nodes[2], 3, "", "from the laptop", nil)
+			v.pass(5 * time.Hour)
+		})
+		wantNotices(t, "two devices", told, control.NoticeTwoDevices)
+		if told[0].Name != host(one) {
+			t.Errorf("two devices: %+v", told[0])
+		}
+		told = notices(v, e, func() {
+			publishAs(t, e, 3, "", "from the desk again", nil)
+			v.pass(5 * time.Hour)
+		})
+		wantNotices(t, "published over it", told, control.NoticePublished)
+	})
+}
+
 func TestNoticeOfAnotherOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVirtual(t)

@@ -148,11 +148,13 @@ func (e *Engine) release(ctx context.Context, root wire.Hash, c store.Class) err
 	return nil
 }
 
-// followPins brings the newest version of every pinned site here.
+// followPins brings the newest version of every pinned site here, and looks
+// whether own sites have newer ones than this node knows.
 func (e *Engine) followPins() {
 	for e.pause(e.cfg.CheckEvery / followShare) {
 		if e.isOnline() {
 			e.followOnce()
+			e.followOwn()
 		}
 	}
 }

@@ -169,18 +169,19 @@ func (e *Engine) confirmed(root wire.Hash) {
 	e.watched.report(root)
 	full := fullCopies(e.keeper.Confirmed(root)) > 0
 	for _, en := range e.ownersOf(root) {
-		if full && !en.Placed {
-			e.notePlaced(en.Owner, root)
+		if full && !en.Placed && e.notePlaced(en.Owner, root) {
 			e.tellPublished(en)
 		}
 		e.tellReceipt(en)
 	}
 }
 
-// notePlaced writes down that the present version of a site has a copy.
-func (e *Engine) notePlaced(owner identity.PublicKey, root wire.Hash) {
+// notePlaced writes down that the present version of a site has a copy, and
+// reports whether that is news: several copies may be confirmed at once.
+func (e *Engine) notePlaced(owner identity.PublicKey, root wire.Hash) (first bool) {
 	_, err := e.sites.change(e.ctx, owner, func(en *entry, _ bool) error {
 		if r, err := en.parsed(); err == nil && r.Content == root {
+			first = !en.Placed
 			en.Placed = true
 		}
 		return nil
@@ -188,6 +189,7 @@ func (e *Engine) notePlaced(owner identity.PublicKey, root wire.Hash) {
 	if err != nil {
 		e.log.Warn("note a copy", "root", root, "err", err)
 	}
+	return first && err == nil
 }
 
 // receipt tells what the network has confirmed of a site.
