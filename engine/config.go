@@ -26,7 +26,7 @@ type Config struct {
 	NoVolunteer   bool     // keep no other people's sites
 
 	StoreBudget   int64 // bytes of chunks; default 10 GiB
-	PerPeerBudget int64 // bytes under lease for one owner; default a tenth of StoreBudget
+	PerPeerBudget int64 // bytes under lease for one owner; default a tenth of the budget in force
 
 	Gateway     string   // host:port of the http gateway, several separated by commas; empty: closed
 	GatewayTLS  string   // host:port of the https gateway, several separated by commas; empty: closed
@@ -67,9 +67,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StoreBudget == 0 {
 		c.StoreBudget = 10 << 30
-	}
-	if c.PerPeerBudget == 0 {
-		c.PerPeerBudget = c.StoreBudget / 10
 	}
 	if c.TLD == "" {
 		c.TLD = "alt"

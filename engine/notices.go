@@ -94,10 +94,12 @@ func (e *Engine) watchSites() {
 	look := time.NewTicker(sitesLook)
 	defer look.Stop()
 	var full time.Time
+	crowded := false
 	for {
 		select {
 		case <-look.C:
 			e.lookAtSites()
+			crowded = e.tellCrowded(crowded)
 		case <-e.full:
 			if now := time.Now(); now.Sub(full) >= fullQuiet || now.Before(full) {
 				e.notify(control.Notice{Kind: control.NoticeDiskFull, Text: "The disk is full. AltNet stores nothing more until there is room."})
@@ -107,6 +109,21 @@ func (e *Engine) watchSites() {
 			return
 		}
 	}
+}
+
+// tellCrowded says that what must stay nearly fills the disk budget, once
+// until there is room again.
+func (e *Engine) tellCrowded(told bool) bool {
+	u := e.store.Usage()
+	switch kept := u.Own + u.Pinned; {
+	case kept < u.Budget/10*9:
+		return false
+	case told || kept < u.Budget/100*95:
+		return told
+	}
+	e.notify(control.Notice{Kind: control.NoticeDiskFull,
+		Text: "Your own and your pinned sites fill the space that AltNet may take. Allow it more, or unpin something."})
+	return true
 }
 
 func (e *Engine) lookAtSites() {

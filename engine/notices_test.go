@@ -260,6 +260,32 @@ func TestDiskFullIsToldOnce(t *testing.T) {
 	})
 }
 
+// Own sites that fill the budget are news once, and again after there was room.
+func TestCrowdedIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVirtual(t)
+		e := v.node(nil)
+		publishFolder(t, e, 3, folder(t, 10, 100_000))
+		s := e.chosen()
+		for _, step := range []struct {
+			budget int64
+			want   []control.NoticeKind
+		}{
+			{2 << 20, nil}, {control.MinDiskBudget, []control.NoticeKind{control.NoticeDiskFull}}, {control.MinDiskBudget, nil},
+			{2 << 20, nil}, {control.MinDiskBudget, []control.NoticeKind{control.NoticeDiskFull}},
+		} {
+			told := notices(v, e, func() {
+				s.DiskBudget = step.budget
+				if err := e.SetSettings(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+				v.pass(30 * time.Minute)
+			})
+			wantNotices(t, "crowded", told, step.want...)
+		}
+	})
+}
+
 // Forget erases what is others', and the network looks for it elsewhere.
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -157,13 +157,21 @@ func leaseBytes(r store.RootInfo) int64 {
 	return r.Size
 }
 
+// perPeer is what one owner may have under lease.
+func (k *Keeper) perPeer() int64 {
+	if k.cfg.PerPeerBudget > 0 {
+		return k.cfg.PerPeerBudget
+	}
+	return k.cfg.Store.Budget() / peerShare
+}
+
 // freeLocked is how many bytes the quotas leave for an offer. Leases of older
 // versions do not stand in the way of a newer one: they end when it is here.
 func (k *Keeper) freeLocked(c *claim, v Voucher, old []store.RootInfo) int64 {
 	u := k.cfg.Store.Usage()
 	free := min(u.Budget-u.Own-u.Pinned, u.Budget/8*leaseEighths) - u.Leased
-	ofOwner := k.cfg.PerPeerBudget - k.cfg.Store.LeasedBytes(v.Owner)
-	ofGroup := k.cfg.PerPeerBudget*groupShare - k.cfg.Store.LeasedBytesGroup(c.group)
+	ofOwner := k.perPeer() - k.cfg.Store.LeasedBytes(v.Owner)
+	ofGroup := k.perPeer()*groupShare - k.cfg.Store.LeasedBytesGroup(c.group)
 	for other := range k.claims {
 		free -= other.bytes
 		if other.owner == v.Owner {
@@ -230,7 +238,7 @@ func clampSpan(o wire.Offer) span {
 func (k *Keeper) endSuperseded(ctx context.Context, v Voucher, all bool) {
 	for _, r := range k.superseded(v) {
 		u := k.cfg.Store.Usage()
-		if !all && k.cfg.Store.LeasedBytes(v.Owner) <= k.cfg.PerPeerBudget &&
+		if !all && k.cfg.Store.LeasedBytes(v.Owner) <= k.perPeer() &&
 			len(k.cfg.Store.LeasesOf(v.Owner)) <= maxLeasesPerOwner && u.Leased <= u.Budget/8*leaseEighths {
 			return
 		}

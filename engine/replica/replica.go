@@ -106,7 +106,7 @@ type Config struct {
 	Copies        int           // wanted of every block; default 4
 	Lease         time.Duration // default 48 h
 	CheckEvery    time.Duration // between looks at one root; default 6 h
-	PerPeerBudget int64         // bytes under lease for one owner; groupShare times that for one IP group
+	PerPeerBudget int64         // bytes under lease for one owner; groupShare times that for one IP group; 0: a tenth of the store's budget
 	// Report is told that the confirmations of a root changed: a copy was
 	// gained or lost.
 	Report func(root wire.Hash)
@@ -115,6 +115,7 @@ type Config struct {
 
 const (
 	defaultCopies     = 4
+	peerShare         = 10 // of the store's budget for one owner
 	defaultLease      = 48 * time.Hour
 	defaultCheckEvery = 6 * time.Hour
 	// replyTimeout is how long an offer may wait for its first answer,

@@ -9,6 +9,9 @@ import (
 	"altnet/engine/wire"
 )
 
+// Budget returns the budget in force.
+func (s *Store) Budget() int64 { return s.budget.Load() }
+
 // SetBudget changes the budget and evicts cached sites until the store fits
 // it. What must be kept stays, however small the budget is: then nothing new
 // is stored.
