@@ -20,32 +20,41 @@ const (
 
 // Keeping is what Keep needs.
 type Keeping struct {
-	Doors []KeptDoor
+	// Decide is asked at every round: the machine may have become another.
+	Decide func(context.Context) Decision
+	// Open makes a door when it is first needed.
+	Open func(Name) (Door, error)
+	// Which are the doors to set; nil: all. The others are only looked at, so that
+	// a fallback knows whether it is needed: the service keeps machine-wide doors,
+	// each person's agent the rest.
+	Which func(Name) bool
 	// Changes sends after a wake, a change of the network, or a restart of the
-	// resolver.
+	// resolver; see Merge.
 	Changes <-chan struct{}
 	// Report is told after every round which doors lead to us.
 	Report func(map[Name]error) // nil errors are open doors; may be nil itself
 	Log    *slog.Logger         // nil: nothing is logged
-
-	worked map[Name]bool // doors that were open once
 }
 
-// KeptDoor is an open Door with its place in the decision.
-type KeptDoor struct {
-	Door     Door
-	Fallback bool // only while none of the doors before it works
+// keeper is Keep at work.
+type keeper struct {
+	Keeping
+	doors  map[Name]Door
+	worked map[Name]bool // doors that were open once
 }
 
 // Keep opens doors, verifies each, and again after every change, until ctx ends.
 // A door that fails to verify is set anew, but for a proxy script that worked and
-// that a person turned off since. Doors stay open when Keep returns: undoing them
-// is the caller's.
+// that a person turned off since; one that is not decided on any more is undone.
+// Doors stay open when Keep returns: undoing them is the caller's.
 func Keep(ctx context.Context, k Keeping) {
 	if k.Log == nil {
 		k.Log = slog.New(slog.DiscardHandler)
 	}
-	k.worked = map[Name]bool{}
+	(&keeper{Keeping: k, doors: map[Name]Door{}, worked: map[Name]bool{}}).run(ctx)
+}
+
+func (k *keeper) run(ctx context.Context) {
 	retry := firstRetry
 	for {
 		state := k.round(ctx)
@@ -77,24 +86,57 @@ func failed(state map[Name]error) bool {
 	return false
 }
 
-// round goes through the doors once.
-func (k *Keeping) round(ctx context.Context) map[Name]error {
+// round decides and goes through the doors once.
+func (k *keeper) round(ctx context.Context) map[Name]error {
 	state := map[Name]error{}
 	works := false
-	for _, d := range k.Doors {
-		if d.Fallback && works {
-			k.shut(ctx, d.Door)
+	decided := map[Name]bool{}
+	for _, c := range k.Decide(ctx).Doors {
+		decided[c.Door] = true
+		door, err := k.door(c.Door)
+		if err == nil && c.Fallback && works {
+			k.shut(ctx, door)
 			continue
 		}
-		err := k.open(ctx, d.Door)
-		state[d.Door.Name()] = err
-		works = works || err == nil && d.Door.Name() != Localhost
+		if err == nil {
+			err = k.open(ctx, door)
+		}
+		state[c.Door] = err
+		works = works || err == nil && c.Door != Localhost
+	}
+	for name, door := range k.doors {
+		if !decided[name] {
+			k.shut(ctx, door)
+			delete(k.doors, name)
+		}
 	}
 	return state
 }
 
+func (k *keeper) door(name Name) (Door, error) {
+	if door := k.doors[name]; door != nil {
+		return door, nil
+	}
+	door, err := k.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if k.Which != nil && !k.Which(name) {
+		door = lookedAt{door}
+	}
+	k.doors[name] = door
+	return door, nil
+}
+
+// lookedAt is a door that somebody else sets and undoes.
+type lookedAt struct{ Door }
+
+func (lookedAt) Set(context.Context) error { return nil }
+
+func (lookedAt) Undo(context.Context) error { return nil }
+
 // open verifies a door, setting it where it does not work.
-func (k *Keeping) open(ctx context.Context, door Door) error {
+func (k *keeper) open(ctx context.Context, door Door) error {
 	err := door.Verify(ctx)
 	if err == nil {
 		k.worked[door.Name()] = true
@@ -116,8 +158,8 @@ func (k *Keeping) open(ctx context.Context, door Door) error {
 	return nil
 }
 
-// shut takes a fallback back that is not needed any more.
-func (k *Keeping) shut(ctx context.Context, door Door) {
+// shut takes a door back that is not needed any more.
+func (k *keeper) shut(ctx context.Context, door Door) {
 	if err := door.Undo(ctx); err != nil {
 		k.Log.Warn("a door could not be undone", "door", door.Name(), "error", err)
 	}
@@ -125,7 +167,7 @@ func (k *Keeping) shut(ctx context.Context, door Door) {
 
 // wait returns after a change has settled, or after a while where it is not
 // zero; false when ctx ended.
-func (k *Keeping) wait(ctx context.Context, while time.Duration) bool {
+func (k *keeper) wait(ctx context.Context, while time.Duration) bool {
 	var due <-chan time.Time
 	if while > 0 {
 		timer := time.NewTimer(while)
@@ -149,7 +191,7 @@ func (k *Keeping) wait(ctx context.Context, while time.Duration) bool {
 }
 
 // settled waits until no change came for a while.
-func (k *Keeping) settled(ctx context.Context) bool {
+func (k *keeper) settled(ctx context.Context) bool {
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	for {

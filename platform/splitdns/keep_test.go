@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,16 +60,37 @@ func (d *fakeDoor) change(f func()) {
 	f()
 }
 
-// keeping runs Keep under virtual time and returns what it reported.
-func keeping(t *testing.T, doors []KeptDoor, act func(changes chan<- struct{})) []map[Name]error {
+// kept is a door with its place in the decision.
+type kept struct {
+	Door     *fakeDoor
+	Fallback bool
+}
+
+// keeping runs Keep under virtual time and returns what it reported. The decision
+// is asked for again each time.
+func keeping(t *testing.T, decide func() []kept, which func(Name) bool, act func(changes chan<- struct{})) []map[Name]error {
 	t.Helper()
 	var reports []map[Name]error
 	changes := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
+	doors := map[Name]Door{}
+	k := Keeping{
+		Decide: func(context.Context) Decision {
+			var d Decision
+			for _, c := range decide() {
+				doors[c.Door.name] = c.Door
+				d.Doors = append(d.Doors, Choice{Door: c.Door.name, Fallback: c.Fallback})
+			}
+			return d
+		},
+		Open:  func(name Name) (Door, error) { return doors[name], nil },
+		Which: which, Changes: changes,
+		Report: func(m map[Name]error) { reports = append(reports, maps.Clone(m)) },
+	}
 	go func() {
 		defer close(done)
-		Keep(ctx, Keeping{Doors: doors, Changes: changes, Report: func(m map[Name]error) { reports = append(reports, maps.Clone(m)) }})
+		Keep(ctx, k)
 	}()
 	synctest.Wait()
 	act(changes)
@@ -78,10 +100,13 @@ func keeping(t *testing.T, doors []KeptDoor, act func(changes chan<- struct{})) 
 	return reports
 }
 
+// these is a decision that never changes.
+func these(doors ...kept) func() []kept { return func() []kept { return doors } }
+
 func TestKeepMendsAfterAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := &fakeDoor{name: Link}
-		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+		reports := keeping(t, these(kept{Door: door}), nil, func(changes chan<- struct{}) {
 			door.change(func() { door.open = false }) // the resolver forgot
 			time.Sleep(time.Hour)
 			changes <- struct{}{}
@@ -100,7 +125,7 @@ func TestKeepTriesAgainMoreAndMoreRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("read-only")
 		door := &fakeDoor{name: Dnsmasq, broken: broken}
-		reports := keeping(t, []KeptDoor{{Door: door}}, func(chan<- struct{}) {
+		reports := keeping(t, these(kept{Door: door}), nil, func(chan<- struct{}) {
 			time.Sleep(24 * time.Hour)
 			door.change(func() { door.broken = nil })
 			time.Sleep(lastRetry + time.Second)
@@ -117,8 +142,8 @@ func TestKeepTriesAgainMoreAndMoreRarely(t *testing.T) {
 func TestKeepUsesFallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := &fakeDoor{name: NRPT, useless: true}, &fakeDoor{name: WindowsProxy}
-		doors := []KeptDoor{{Door: first}, {Door: second, Fallback: true}, {Door: &fakeDoor{name: Localhost}}}
-		keeping(t, doors, func(chan<- struct{}) {
+		doors := these(kept{Door: first}, kept{Door: second, Fallback: true}, kept{Door: &fakeDoor{name: Localhost}})
+		keeping(t, doors, nil, func(chan<- struct{}) {
 			second.change(func() {
 				if !second.open {
 					t.Error("the fallback is not open")
@@ -136,7 +161,7 @@ func TestKeepUsesFallbacks(t *testing.T) {
 func TestKeepWithoutChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := &fakeDoor{name: Hook}
-		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+		reports := keeping(t, these(kept{Door: door}), nil, func(changes chan<- struct{}) {
 			close(changes)
 			time.Sleep(24 * time.Hour)
 		})
@@ -149,7 +174,7 @@ func TestKeepWithoutChanges(t *testing.T) {
 func TestKeepLeavesWhatAPersonTurnedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := &fakeDoor{name: GNOMEProxy}
-		reports := keeping(t, []KeptDoor{{Door: door}}, func(changes chan<- struct{}) {
+		reports := keeping(t, these(kept{Door: door}), nil, func(changes chan<- struct{}) {
 			door.change(func() { door.open = false })
 			changes <- struct{}{}
 			time.Sleep(24 * time.Hour)
@@ -182,6 +207,41 @@ func TestMerge(t *testing.T) {
 		}
 		if _, ok := <-merged; ok {
 			t.Error("it is still open")
+		}
+	})
+}
+
+func TestKeepOnlyLooksAtDoorsOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, own := &fakeDoor{name: NRPT, open: true}, &fakeDoor{name: WindowsProxy}
+		keeping(t, these(kept{Door: service}, kept{Door: own, Fallback: true}), Name.Proxy, func(changes chan<- struct{}) {
+			service.change(func() { service.open = false })
+			changes <- struct{}{}
+			time.Sleep(settle + time.Second)
+		})
+		if len(service.log) > 0 || !own.open {
+			t.Errorf("the service's door was handled %v; the fallback is open: %v", service.log, own.open)
+		}
+	})
+}
+
+func TestKeepDecidesAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, after := &fakeDoor{name: Dnsmasq}, &fakeDoor{name: Link}
+		var switched atomic.Bool
+		decide := func() []kept {
+			if switched.Load() {
+				return []kept{{Door: after}}
+			}
+			return []kept{{Door: before}}
+		}
+		keeping(t, decide, nil, func(changes chan<- struct{}) {
+			switched.Store(true) // the computer has another resolver
+			changes <- struct{}{}
+			time.Sleep(settle + time.Second)
+		})
+		if before.open || !after.open {
+			t.Errorf("open: the one before %v, the one after %v", before.open, after.open)
 		}
 	})
 }

@@ -23,31 +23,6 @@ func Open(name Name, cfg Config) (Door, error) {
 	return nil, fmt.Errorf("open the door %s: %w", name, ErrNotHere)
 }
 
-// Open makes the doors of a decision that which selects (nil: all), to be handed
-// to Keep. The others are only looked at, so that a fallback knows whether it is
-// needed: the service keeps machine-wide doors, each person's agent the rest.
-func (d Decision) Open(cfg Config, which func(Name) bool) ([]KeptDoor, error) {
-	var doors []KeptDoor
-	for _, c := range d.Doors {
-		door, err := Open(c.Door, cfg)
-		if err != nil {
-			return nil, err
-		}
-		if which != nil && !which(c.Door) {
-			door = lookedAt{door}
-		}
-		doors = append(doors, KeptDoor{Door: door, Fallback: c.Fallback})
-	}
-	return doors, nil
-}
-
-// lookedAt is a door that somebody else sets and undoes.
-type lookedAt struct{ Door }
-
-func (lookedAt) Set(context.Context) error { return nil }
-
-func (lookedAt) Undo(context.Context) error { return nil }
-
 // constructors are the doors of a system. What is done by programs alone is
 // built everywhere, and tested everywhere.
 func constructors(goos string) map[Name]func(Config) Door {

@@ -25,27 +25,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestOpenDecision(t *testing.T) {
-	f := newFakeSettings()
-	cfg := testConfig(t, f.run)
-	d := Decision{Doors: []Choice{{Door: Localhost}, {Door: Localhost, Fallback: true}}}
-	doors, err := d.Open(cfg, func(n Name) bool { return !n.Machinewide() })
-	if err != nil || len(doors) != 2 || doors[0].Fallback || !doors[1].Fallback {
-		t.Fatalf("the doors are %v, %v", doors, err)
-	}
-	// A door of somebody else is verified and never set.
-	other := lookedAt{&gnomeDoor{cfg}}
-	if err := other.Set(t.Context()); err != nil || len(f.set) > 0 {
-		t.Errorf("it was set: %v, %v", f.set, err)
-	}
-	if err := other.Verify(t.Context()); !errors.Is(err, ErrClosed) {
-		t.Errorf("verify: %v", err)
-	}
-	if _, err := (Decision{Doors: []Choice{{Door: "attic-window"}}}).Open(cfg, nil); !errors.Is(err, ErrNotHere) {
-		t.Errorf("an unheard-of door: %v", err)
-	}
-}
-
 func TestLocalhost(t *testing.T) {
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/proxy.pac" {
