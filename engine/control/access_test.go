@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"altnet/engine/control"
 	"altnet/engine/control/controltest"
@@ -90,4 +92,52 @@ func TestUsersGetInNobodysWay(t *testing.T) {
 			t.Errorf("the same user later: %v", err)
 		}
 	})
+}
+
+// What an event says crosses whole, to whom it is for.
+func TestEventsCross(t *testing.T) {
+	sent := control.Event{
+		Kind: control.EventNotice, Time: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
+		Notice: &control.Notice{Kind: control.NoticeCopiesLow, Name: "pg.alt", Text: "fewer"},
+	}
+	for _, c := range []struct {
+		who  string
+		as   control.Caller
+		told bool
+	}{
+		{"an operator", control.Caller{User: "1000", Operator: true}, true},
+		{"a user", control.Caller{User: "1001", Local: true}, true},
+		{"a stranger", control.Caller{User: "1002"}, false},
+	} {
+		f := controltest.NewFake()
+		next, stop := iter.Pull2(controltest.Served(t, f, c.as).Events(t.Context()))
+		if _, err, ok := next(); !ok || err != nil {
+			t.Fatal(err)
+		}
+		f.Notify(sent)
+		if err := f.Pause(t.Context(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetOnline(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		told, offline := false, false
+		for !offline || c.told && !told {
+			ev, err, ok := next()
+			if !ok || err != nil {
+				t.Fatalf("%s: the events ended: %v", c.who, err)
+			}
+			offline = offline || ev.Status != nil && !ev.Status.Online
+			if ev.Notice != nil {
+				told = true
+				if *ev.Notice != *sent.Notice || !ev.Time.Equal(sent.Time) || ev.Kind != sent.Kind {
+					t.Errorf("%s: sent %+v, got %+v", c.who, sent, ev)
+				}
+			}
+		}
+		if told != c.told {
+			t.Errorf("%s is told: %v", c.who, told)
+		}
+		stop()
+	}
 }

@@ -40,7 +40,7 @@ func TestErrorsCross(t *testing.T) {
 	sentinels := []error{
 		control.ErrInvalid, control.ErrDenied, control.ErrNotFound, control.ErrMissing, control.ErrUnknown,
 		control.ErrConflict, control.ErrOwnerChanged, control.ErrWithdrawn, control.ErrExpired, control.ErrBlocked,
-		control.ErrStale, control.ErrOffline, control.ErrUnreachable, control.ErrFull, control.ErrClosed,
+		control.ErrStale, control.ErrClock, control.ErrOffline, control.ErrUnreachable, control.ErrFull, control.ErrClosed,
 		context.DeadlineExceeded,
 	}
 	for _, want := range sentinels {
