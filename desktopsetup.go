@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"altnet/platform/setup"
 	"altnet/ui"
@@ -31,15 +30,18 @@ func (d *userDesktop) PlanSetup(ctx context.Context, choice ui.SetupChoice) (ui.
 }
 
 func changeOf(c setup.Change) ui.SetupChange {
-	return ui.SetupChange{ID: c.ID, Text: c.Text.String(), Elevated: c.Actor == setup.Helper, Trust: c.Trust}
+	return ui.SetupChange{ID: c.ID, Text: ui.Text(c.Text), Elevated: c.Actor == setup.Helper, Trust: c.Trust}
 }
 
-func inWay(obstacles []setup.Obstacle) string {
-	var texts []string
+func inWay(obstacles []setup.Obstacle) []ui.Text {
+	var texts []ui.Text
 	for _, o := range obstacles {
-		texts = append(texts, strings.TrimSpace(o.Why.String()+" "+o.Do.String()))
+		texts = append(texts, ui.Text(o.Why))
+		if o.Do.English != "" {
+			texts = append(texts, ui.Text(o.Do))
+		}
 	}
-	return strings.Join(texts, "\n")
+	return texts
 }
 
 // Setup implements ui.Desktop.
@@ -78,8 +80,8 @@ func (d *userDesktop) Doctor(ctx context.Context) ([]ui.Check, error) {
 	}
 	var checks []ui.Check
 	for _, c := range su.Doctor(ctx, d.session.facts()) {
-		checks = append(checks, ui.Check{ID: c.ID, State: stateOf(c.State), Found: c.Found.String(), Meaning: c.Means.String(),
-			Remedy: c.Remedy.String(), Fixable: c.Fix != nil && c.State != setup.OK, Prompts: c.Prompt})
+		checks = append(checks, ui.Check{ID: c.ID, Title: ui.Text(c.Title), State: stateOf(c.State), Found: ui.Text(c.Found), Meaning: ui.Text(c.Means),
+			Remedy: ui.Text(c.Remedy), Fixable: c.Fix != nil && c.State != setup.OK, Prompts: c.Prompt})
 	}
 	return checks, nil
 }

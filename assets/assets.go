@@ -83,6 +83,10 @@ func TrayIcon(state string, windows bool) []byte {
 	return []byte(read("icons/tray-" + state + ".png"))
 }
 
+// OpenSetup reads what setting up and examining a computer says to people:
+// every i18n/setup.LANG.json. The English is that of the program itself.
+func OpenSetup() (*Catalog, error) { return openCatalog("setup") }
+
 func openCatalog(set string) (*Catalog, error) {
 	names, err := fs.Glob(files, "i18n/"+set+"*.json")
 	if err != nil {

@@ -51,21 +51,24 @@ type App struct {
 	started bool
 
 	// Of the goroutine that draws.
-	win        fyne.Window
-	shortcuts  fyne.ShortcutHandler // the window's, for fields that would swallow them
-	catalog    *assets.Catalog
-	texts      assets.Texts
-	prefs      Prefs
-	status     control.Status
-	down       error           // why the node does not answer; nil while it does
-	known      bool            // a first status or failure has come
-	changed    map[string]bool // watched folders with unpublished changes
-	waiting    []string        // folders dropped before the first start was seen through
-	nav        *navigation
-	publishing *publishPage // publishes right now, in view or not; nil: none does
-	banner     *banner
-	welcome    *welcome        // the first start, nil once it was seen through
-	frame      *fyne.Container // what fills the window: navigation or first start
+	win         fyne.Window
+	said        assets.Texts         // what the desktop says, in the person's language
+	saidEnglish assets.Texts         // and in the language it comes in
+	shortcuts   fyne.ShortcutHandler // the window's, for fields that would swallow them
+	catalog     *assets.Catalog
+	setupSays   *assets.Catalog // of what the desktop says
+	texts       assets.Texts
+	prefs       Prefs
+	status      control.Status
+	down        error           // why the node does not answer; nil while it does
+	known       bool            // a first status or failure has come
+	changed     map[string]bool // watched folders with unpublished changes
+	waiting     []string        // folders dropped before the first start was seen through
+	nav         *navigation
+	publishing  *publishPage // publishes right now, in view or not; nil: none does
+	banner      *banner
+	welcome     *welcome        // the first start, nil once it was seen through
+	frame       *fyne.Container // what fills the window: navigation or first start
 }
 
 // New builds the window without showing it. Start it, then run the Fyne app.
@@ -77,9 +80,13 @@ func newApp(cfg Config, do func(func())) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	setupSays, err := assets.OpenSetup()
+	if err != nil {
+		return nil, err
+	}
 	a := &App{
 		fyne: cfg.App, ctl: cfg.Control, profile: cfg.Profile, desk: cfg.Desktop, version: cfg.Version, log: cfg.Log,
-		do: do, catalog: catalog, author: publisher.NewAuthor(cfg.Profile, cfg.Control), changed: map[string]bool{},
+		do: do, catalog: catalog, setupSays: setupSays, author: publisher.NewAuthor(cfg.Profile, cfg.Control), changed: map[string]bool{},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -152,6 +159,7 @@ func (a *App) OpenSite(name string) {
 // preferences: at the start and when they change.
 func (a *App) restyle() {
 	a.texts = a.catalog.For(a.language())
+	a.said, a.saidEnglish = a.setupSays.For(a.language()), a.setupSays.For(assets.Fallback)
 	a.fyne.Settings().SetTheme(newTheme(a.prefs.Theme))
 	selected := ""
 	if a.nav != nil {

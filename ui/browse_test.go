@@ -410,3 +410,24 @@ func TestFieldsLeaveShortcutsToTheWindow(t *testing.T) {
 		w.want("network.reach")
 	})
 }
+
+func TestButtonsTakeReturnAndEscape(t *testing.T) {
+	browsing(t, nil, func(w *opened) {
+		w.tap("More about garden.alt")
+		var report *button
+		w.visible(func(o fyne.CanvasObject) bool {
+			if b, ok := o.(*button); ok && b.Text == w.App.t("visit.report") {
+				report = b
+			}
+			return true
+		})
+		w.win.Canvas().Focus(report)
+		report.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+		w.settle()
+		w.want("browse.lead")
+		w.tap("More about garden.alt")
+		report.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+		w.settle()
+		w.want("report.lead")
+	})
+}

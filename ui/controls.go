@@ -71,6 +71,27 @@ func (b *button) FocusLost() {
 	b.showRing(false)
 }
 
+// TypedKey implements fyne.Focusable: Return presses too, as people expect, and
+// Escape is the window's.
+func (b *button) TypedKey(e *fyne.KeyEvent) {
+	switch e.Name {
+	case fyne.KeyReturn, fyne.KeyEnter:
+		b.Button.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+	case fyne.KeyEscape:
+		escape(b, e)
+	default:
+		b.Button.TypedKey(e)
+	}
+}
+
+// escape hands a key on to the window of what has the focus.
+func escape(o fyne.CanvasObject, e *fyne.KeyEvent) {
+	c := fyne.CurrentApp().Driver().CanvasForObject(o)
+	if c != nil && c.OnTypedKey() != nil {
+		c.OnTypedKey()(e)
+	}
+}
+
 func (b *button) showRing(on bool) {
 	if b.ring != nil {
 		setRing(b.ring, on)
@@ -206,6 +227,8 @@ func (t *tappable) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		t.tapped()
+	case fyne.KeyEscape:
+		escape(t, e)
 	}
 }
 

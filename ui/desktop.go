@@ -90,15 +90,15 @@ type SetupPlan struct {
 	Changes []SetupChange
 	Prompts int    // passwords that the system will ask for
 	Door    string // how names would get in: "pac", "nrpt", "resolved", "hook", "macos", "localhost"
-	InWay   string // what keeps a better way from being used, for people; "" if nothing
+	InWay   []Text // what keeps a better way from being used, and what to do; none if nothing
 }
 
 // SetupChange is one thing that Setup changes.
 type SetupChange struct {
 	ID       string // stable word, names the text in the catalogue as setup.change.ID
-	Text     string // in English, where the catalogue has none
-	Elevated bool   // needs an administrator
-	Trust    bool   // belongs to the certificate
+	Text     Text
+	Elevated bool // needs an administrator
+	Trust    bool // belongs to the certificate
 }
 
 // SetupStep is how far Setup has come.
@@ -129,11 +129,12 @@ const (
 
 // Check is one thing that the doctor looked at.
 type Check struct {
-	ID      string // stable word; the catalogue's doctor.ID names it
+	ID      string // stable, for Fix
+	Title   Text   // what was looked at
 	State   CheckState
-	Found   string // what is there, in English where not a name or number
-	Meaning string // what it means for the person
-	Remedy  string // what to do
-	Fixable bool   // Fix can do it
-	Prompts bool   // Fix asks for a password
+	Found   Text // what is there
+	Meaning Text // what it means for the person
+	Remedy  Text // what to do
+	Fixable bool // Fix can do it
+	Prompts bool // Fix asks for a password
 }

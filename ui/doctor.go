@@ -114,15 +114,16 @@ func (p *doctorPage) summary() fyne.CanvasObject {
 // to do.
 func (p *doctorPage) checkRow(c Check) fyne.CanvasObject {
 	a := p.app
-	name := c.ID
-	if key := "doctor." + c.ID; a.texts.Has(key) {
-		name = a.t(key)
-	}
+	name := a.say(c.Title)
 	head := prose(a.t("doctor.state."+string(c.State), "what", name))
 	head.TextStyle.Bold = true
 	box := container.New(tightLayout{}, head)
-	for _, text := range []string{c.Found, c.Meaning, c.Remedy} {
-		if text != "" && (c.State != CheckOK || text == c.Found) {
+	said := []Text{c.Found, c.Meaning, c.Remedy}
+	if c.State == CheckOK {
+		said = said[:1]
+	}
+	for _, t := range said {
+		if text := a.sentence(t); text != "" {
 			box.Add(note(text))
 		}
 	}

@@ -15,10 +15,10 @@ import (
 func TestDoctorSaysWhatIsWrongFirst(t *testing.T) {
 	inWindow(t, func(_ *fakeControl, d *fakeDesktop) {
 		d.checks = []Check{
-			{ID: "node", State: CheckOK, Found: "running", Meaning: "never shown"},
-			{ID: "odd", State: CheckUnknown, Found: "no answer"},
-			{ID: "clock", State: CheckWarning, Found: "two minutes slow", Meaning: "records look old", Remedy: "Set it."},
-			{ID: "trust", State: CheckBroken, Found: "not trusted", Meaning: "https warns", Remedy: "Add it.", Fixable: true, Prompts: true},
+			{ID: "node", Title: said("node"), State: CheckOK, Found: said("running"), Meaning: said("never shown")},
+			{ID: "odd", Title: said("odd"), State: CheckUnknown, Found: said("no answer")},
+			{ID: "clock", Title: said("clock"), State: CheckWarning, Found: said("two minutes slow"), Meaning: said("records look old"), Remedy: said("Set it.")},
+			{ID: "trust", Title: said("trust"), State: CheckBroken, Found: said("not trusted"), Meaning: said("https warns"), Remedy: said("Add it."), Fixable: true, Prompts: true},
 		}
 	}, func(w *opened) {
 		w.tap("nav.doctor")
@@ -31,7 +31,7 @@ func TestDoctorSaysWhatIsWrongFirst(t *testing.T) {
 		if at("does not work") > at("could be better") || at("could be better") > at("could not be checked") || at("could not be checked") > at(": fine") {
 			t.Errorf("in the wrong order: %q", all)
 		}
-		w.desk.checks = []Check{{ID: "trust", State: CheckOK}}
+		w.desk.checks = []Check{{ID: "trust", Title: said("trust"), State: CheckOK}}
 		for _, s := range all {
 			if strings.HasPrefix(s, "Fix: ") {
 				w.tap(s)
@@ -46,7 +46,7 @@ func TestDoctorSaysWhatIsWrongFirst(t *testing.T) {
 
 func TestDoctorErrors(t *testing.T) {
 	inWindow(t, func(_ *fakeControl, d *fakeDesktop) {
-		d.checks = []Check{{ID: "pac", State: CheckBroken, Fixable: true}}
+		d.checks = []Check{{ID: "pac", Title: said("pac"), State: CheckBroken, Fixable: true}}
 		d.fail["Fix"] = fmt.Errorf("pkexec: %w", ErrRefused)
 		d.fail["UndoSetup"] = control.ErrDenied
 	}, func(w *opened) {
@@ -99,7 +99,7 @@ func TestBrowsingIsSetUpAndUndone(t *testing.T) {
 
 func TestCertificateIsAChoiceOfItsOwn(t *testing.T) {
 	inWindow(t, func(_ *fakeControl, d *fakeDesktop) {
-		d.plan.Changes = append(d.plan.Changes, SetupChange{ID: "of tomorrow", Text: "something in English", Elevated: true})
+		d.plan.Changes = append(d.plan.Changes, SetupChange{ID: "of tomorrow", Text: said("something in English"), Elevated: true})
 	}, func(w *opened) {
 		w.nav.open(newSetupPage(w.App))
 		w.settle()
@@ -115,8 +115,8 @@ func TestCertificateIsAChoiceOfItsOwn(t *testing.T) {
 
 func TestSetupThatDoesNotWork(t *testing.T) {
 	inWindow(t, func(_ *fakeControl, d *fakeDesktop) {
-		d.plan = SetupPlan{InWay: "A proxy of your employer's is set."}
-		d.result = SetupResult{Why: "The resolver refuses .alt."}
+		d.plan = SetupPlan{InWay: []Text{said("A proxy of your employer's is set.")}}
+		d.result = SetupResult{Why: "the resolver refuses .alt"}
 	}, func(w *opened) {
 		w.nav.open(newSetupPage(w.App))
 		w.settle()
@@ -138,7 +138,7 @@ func TestSetupThatDoesNotWork(t *testing.T) {
 
 func TestStepsOfSetupAreTold(t *testing.T) {
 	inWindow(t, nil, func(w *opened) {
-		change := SetupChange{ID: "of tomorrow", Text: "the thing"}
+		change := SetupChange{ID: "of tomorrow", Text: said("the thing")}
 		for want, step := range map[string]SetupStep{
 			"the thing…":      {Change: change},
 			"the thing: done": {Change: change, Done: true},
@@ -166,3 +166,6 @@ func (p *shown) content() fyne.CanvasObject { return pageBody(p.objects...) }
 func (p *shown) enter()                     {}
 func (p *shown) leave()                     {}
 func (p *shown) apply(control.Event)        {}
+
+// said is a text that no catalogue has.
+func said(english string) Text { return Text{English: english} }

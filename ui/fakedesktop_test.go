@@ -27,7 +27,7 @@ type fakeDesktop struct {
 func newFakeDesktop() *fakeDesktop {
 	return &fakeDesktop{
 		prefs: Prefs{Welcomed: true, Language: "en", Theme: "light"}, fail: map[string]error{}, changed: make(chan []string, 4),
-		plan:   SetupPlan{Changes: []SetupChange{{ID: "pac", Text: "proxy"}}, Prompts: 0, Door: "pac"},
+		plan:   SetupPlan{Changes: []SetupChange{{ID: "pac", Text: Text{English: "proxy"}}}, Prompts: 0, Door: "pac"},
 		result: SetupResult{Browsing: true, Door: "pac"},
 	}
 }
@@ -97,7 +97,7 @@ func (d *fakeDesktop) WatchFolders(ctx context.Context, tell func([]string)) {
 func (d *fakeDesktop) PlanSetup(_ context.Context, choice SetupChoice) (SetupPlan, error) {
 	plan := d.plan
 	if choice.Trust {
-		plan.Changes = append(slices.Clone(plan.Changes), SetupChange{ID: "trust-user", Text: "certificate", Trust: true})
+		plan.Changes = append(slices.Clone(plan.Changes), SetupChange{ID: "trust-user", Text: Text{English: "certificate"}, Trust: true})
 	}
 	return plan, d.enter("PlanSetup")
 }

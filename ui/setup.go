@@ -69,12 +69,12 @@ func (p *setupPage) show(objects ...fyne.CanvasObject) {
 // planLines say what setting up would change.
 func (a *App) planLines(plan SetupPlan) []fyne.CanvasObject {
 	var out []fyne.CanvasObject
-	if plan.InWay != "" {
-		out = append(out, warn(a.t("prepare.inway"), plan.InWay))
+	if len(plan.InWay) > 0 {
+		out = append(out, warn(a.t("prepare.inway"), a.sayAll(plan.InWay)))
 	}
 	for _, c := range plan.Changes {
 		icon := theme.NavigateNextIcon()
-		text := a.changeText(c)
+		text := a.say(c.Text)
 		if c.Elevated {
 			text += " " + a.t("prepare.elevated")
 		}
@@ -116,7 +116,7 @@ func (p *setupPage) run() {
 
 // stepText says how far setting up has come.
 func (a *App) stepText(s SetupStep) string {
-	what := a.changeText(s.Change)
+	what := a.say(s.Change.Text)
 	switch {
 	case s.Err != nil:
 		reason, _ := a.explain(s.Err)
@@ -133,7 +133,7 @@ func (a *App) setupOutcome(choice SetupChoice, r SetupResult) []fyne.CanvasObjec
 	if r.Browsing {
 		out = append(out, good(a.t("prepare.works"), a.t("prepare.works.more")))
 	} else {
-		out = append(out, warn(a.t("prepare.second"), a.t("prepare.second.more", "why", r.Why, "example", a.door(addressOf("name")))))
+		out = append(out, warn(a.t("prepare.second"), a.t("prepare.second.more", "why", capital(a.sayEnglish(r.Why)), "example", a.door(addressOf("name")))))
 	}
 	switch {
 	case choice.Trust && r.Trusted:

@@ -111,26 +111,18 @@ func (w *welcome) load() {
 func (a *App) planRows(plan SetupPlan) []fyne.CanvasObject {
 	var rows []fyne.CanvasObject
 	for _, c := range plan.Changes {
-		rows = append(rows, note("• "+a.changeText(c)))
+		rows = append(rows, note("• "+a.say(c.Text)))
 	}
 	if len(plan.Changes) == 0 {
 		rows = append(rows, note(a.t("setup.nothing")))
 	}
-	if plan.InWay != "" {
-		rows = append(rows, note(a.t("setup.inway", "what", plan.InWay)))
+	if len(plan.InWay) > 0 {
+		rows = append(rows, note(a.t("setup.inway", "what", a.sayAll(plan.InWay))))
 	}
 	if plan.Prompts > 0 {
 		return append(rows, note(a.tn("setup.prompts", plan.Prompts)))
 	}
 	return append(rows, note(a.t("setup.noprompts")))
-}
-
-// changeText names a change in the person's language.
-func (a *App) changeText(c SetupChange) string {
-	if key := "setup.change." + c.ID; a.texts.Has(key) {
-		return a.t(key)
-	}
-	return c.Text
 }
 
 // update shows how the node is doing, and asks again once it answers.

@@ -147,7 +147,7 @@ func TestFirstStartThatCannotBeKept(t *testing.T) {
 func TestPlanInWords(t *testing.T) {
 	inWindow(t, func(f *fakeControl, d *fakeDesktop) {
 		firstStart(f, d)
-		d.plan = SetupPlan{Prompts: 2, InWay: "dnsmasq", Changes: []SetupChange{{ID: "no-such", Text: "something new"}}}
+		d.plan = SetupPlan{Prompts: 2, InWay: []Text{said("dnsmasq")}, Changes: []SetupChange{{ID: "no-such", Text: said("something new")}}}
 	}, func(w *opened) {
 		w.tap("welcome.plan")
 		w.want("something new", "In the way of a better one: dnsmasq", "Your system will ask for your password 2 times.")

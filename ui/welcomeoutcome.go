@@ -73,7 +73,7 @@ func (o *welcomeOutcome) showBrowsing(r SetupResult, err error) {
 	case err == nil && r.Browsing:
 		o.browsing.Objects = []fyne.CanvasObject{good(a.t("welcome.browse.ok"), a.t("welcome.browse.ok.text"))}
 	default:
-		why := r.Why
+		why := a.sayEnglish(r.Why)
 		if err != nil {
 			why, _ = a.explain(err)
 		}
