@@ -212,7 +212,7 @@ func undo(ctx context.Context, s *session, _ []string) error {
 	if https := useHTTPS(ctx, s, false); https != nil && err == nil {
 		fmt.Fprintln(s.err, "altnet: the node may still lead names to https:", https)
 	}
-	return errors.Join(s.result(nonNil(done), func(w io.Writer) { printUndone(w, done) }), err)
+	return errors.Join(s.result(nonNil(done), func(w io.Writer) { printUndone(w, done, err == nil) }), err)
 }
 
 func (s *session) askUndo(left []setup.Left) error {
@@ -231,11 +231,13 @@ func (s *session) askUndo(left []setup.Left) error {
 	return nil
 }
 
-func printUndone(w io.Writer, done []setup.Undone) {
+func printUndone(w io.Writer, done []setup.Undone, whole bool) {
 	for _, d := range done {
 		fmt.Fprintf(w, "%-10s%s\n", d.Result, printable(d.What))
 	}
-	fmt.Fprintln(w, "Nothing of AltNet's set-up is left for you. The programs, your keys and your sites are untouched.")
+	if whole {
+		fmt.Fprintln(w, "Nothing of AltNet's set-up is left for you. The programs, your keys and your sites are untouched.")
+	}
 }
 
 // useHTTPS tells the node whether browsers trust its root, so that http leads

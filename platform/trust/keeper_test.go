@@ -398,3 +398,31 @@ func TestUnknownCommandIsNotRun(t *testing.T) {
 		}
 	}
 }
+
+// certutil was killed while it made a database, whose files are broken.
+func TestHalfMadeDatabaseGoes(t *testing.T) {
+	for _, content := range []string{"", "SQLite format 3\x00 and no more"} {
+		b := chromiumMachine(t)
+		before, s := b.tree(), b.store(NSS)
+		run := b.env.Run
+		b.env.Run = func(ctx context.Context, name string, args ...string) ([]byte, error) {
+			out, err := run(ctx, name, args...)
+			if args[0] == "-N" {
+				b.write("home/u/.pki/nssdb/cert9.db", content)
+				b.fs.at = 1
+				return nil, errCrash
+			}
+			return out, err
+		}
+		if err := b.keeper().Install(t.Context(), s, limited(t)); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		b.fs.at = 0
+		if _, err := b.keeper().Remove(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if after := b.tree(); after != before {
+			t.Errorf("left behind:\n%s\nwas\n%s", after, before)
+		}
+	}
+}

@@ -119,6 +119,9 @@ func (n nss) undo(ctx context.Context, change journal.Change) (journal.Result, e
 	if !exists(filepath.Join(change.Key, databaseFiles()[0])) {
 		return journal.Nothing, n.clear(change.Key, was)
 	}
+	if was.Made && n.halfMade(ctx, change.Key) {
+		return journal.Removed, n.clear(change.Key, was)
+	}
 	result := journal.Nothing
 	for _, f := range list {
 		taken, err := n.takeOut(ctx, change.Key, f, was.Flags)
@@ -136,6 +139,13 @@ func (n nss) undo(ctx context.Context, change journal.Change) (journal.Result, e
 		return result, err
 	}
 	return journal.Removed, n.clear(change.Key, was)
+}
+
+// halfMade reports whether a database is none, as when certutil was killed
+// while it made it: nobody can have put anything into it.
+func (n nss) halfMade(ctx context.Context, dir string) bool {
+	_, err := n.certutil(ctx, dir, "-L")
+	return err != nil && strings.Contains(err.Error(), "SEC_ERROR_BAD_DATABASE")
 }
 
 func (n nss) takeOut(ctx context.Context, dir string, f Fingerprint, flags string) (bool, error) {
@@ -158,7 +168,7 @@ func (n nss) empty(ctx context.Context, dir string) (bool, error) {
 		return false, err
 	}
 	out, err := n.certutil(ctx, dir, "-K")
-	if strings.Contains(string(out), "no keys found") {
+	if strings.Contains(string(out), "no keys found") || err != nil && brokenError.MatchString(err.Error()) {
 		return true, nil
 	}
 	return false, err
@@ -182,6 +192,10 @@ func (n nss) clear(dir string, was before) error {
 	}
 	return nil
 }
+
+// brokenError is what certutil says of files that it was killed over while it
+// made them: no tables, or no key to begin with.
+var brokenError = regexp.MustCompile("SEC_ERROR_(BAD_DATABASE|IO)")
 
 var passwordError = regexp.MustCompile("SEC_ERROR_(TOKEN_NOT_LOGGED_IN|BAD_PASSWORD)")
 

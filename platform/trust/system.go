@@ -46,14 +46,15 @@ func lookPath(name string) (string, error) {
 // wait for ever, and a keychain asks a person.
 const patience = 2 * time.Minute
 
-// Run is the Runner of this system. The program sees the C locale and no
-// input.
+// Run is the Runner of this system. The program sees the C locale, no input
+// and no terminal, where certutil would ask for a password that nobody sees.
 func Run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second
+	noTerminal(cmd)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
