@@ -57,7 +57,7 @@ func Keep(ctx context.Context, k Keeping) {
 func (k *keeper) run(ctx context.Context) {
 	retry := firstRetry
 	for {
-		state := k.round(ctx)
+		state, again := k.round(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -65,7 +65,7 @@ func (k *keeper) run(ctx context.Context) {
 			k.Report(state)
 		}
 		wait := time.Duration(0)
-		if failed(state) {
+		if again {
 			wait, retry = retry, min(2*retry, lastRetry)
 		} else {
 			retry = firstRetry
@@ -76,19 +76,10 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// failed reports whether there is something to try again.
-func failed(state map[Name]error) bool {
-	for _, err := range state {
-		if err != nil && !errors.Is(err, ErrTurnedOff) {
-			return true
-		}
-	}
-	return false
-}
-
-// round decides and goes through the doors once.
-func (k *keeper) round(ctx context.Context) map[Name]error {
-	state := map[Name]error{}
+// round decides and goes through the doors once. again says that there is a door
+// to try again: not one of others, nor one that a person turned off.
+func (k *keeper) round(ctx context.Context) (state map[Name]error, again bool) {
+	state = map[Name]error{}
 	works := false
 	decided := map[Name]bool{}
 	for _, c := range k.Decide(ctx).Doors {
@@ -102,6 +93,7 @@ func (k *keeper) round(ctx context.Context) map[Name]error {
 			err = k.open(ctx, door)
 		}
 		state[c.Door] = err
+		again = again || err != nil && !errors.Is(err, ErrTurnedOff) && k.own(c.Door)
 		works = works || err == nil && c.Door != Localhost
 	}
 	for name, door := range k.doors {
@@ -110,8 +102,11 @@ func (k *keeper) round(ctx context.Context) map[Name]error {
 			delete(k.doors, name)
 		}
 	}
-	return state
+	return state, again
 }
+
+// own reports whether a door is for this process to set.
+func (k *keeper) own(name Name) bool { return k.Which == nil || k.Which(name) }
 
 func (k *keeper) door(name Name) (Door, error) {
 	if door := k.doors[name]; door != nil {
@@ -121,7 +116,7 @@ func (k *keeper) door(name Name) (Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.Which != nil && !k.Which(name) {
+	if !k.own(name) {
 		door = lookedAt{door}
 	}
 	k.doors[name] = door

@@ -214,11 +214,14 @@ func TestMerge(t *testing.T) {
 func TestKeepOnlyLooksAtDoorsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, own := &fakeDoor{name: NRPT, open: true}, &fakeDoor{name: WindowsProxy}
-		keeping(t, these(kept{Door: service}, kept{Door: own, Fallback: true}), Name.Proxy, func(changes chan<- struct{}) {
+		reports := keeping(t, these(kept{Door: service}, kept{Door: own, Fallback: true}), Name.Proxy, func(changes chan<- struct{}) {
 			service.change(func() { service.open = false })
 			changes <- struct{}{}
-			time.Sleep(settle + time.Second)
+			time.Sleep(24 * time.Hour)
 		})
+		if len(reports) != 2 {
+			t.Errorf("%d rounds: a door of others is no reason to try again", len(reports))
+		}
 		if len(service.log) > 0 || !own.open {
 			t.Errorf("the service's door was handled %v; the fallback is open: %v", service.log, own.open)
 		}
