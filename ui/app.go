@@ -68,6 +68,7 @@ type App struct {
 	publishing  *publishPage // publishes right now, in view or not; nil: none does
 	banner      *banner
 	welcome     *welcome        // the first start, nil once it was seen through
+	fitted      fyne.Size       // the room that what is in view needed last
 	frame       *fyne.Container // what fills the window: navigation or first start
 }
 
@@ -86,10 +87,16 @@ func newApp(cfg Config, do func(func())) (*App, error) {
 	}
 	a := &App{
 		fyne: cfg.App, ctl: cfg.Control, profile: cfg.Profile, desk: cfg.Desktop, version: cfg.Version, log: cfg.Log,
-		do: do, catalog: catalog, setupSays: setupSays, author: publisher.NewAuthor(cfg.Profile, cfg.Control), changed: map[string]bool{},
+		catalog: catalog, setupSays: setupSays, author: publisher.NewAuthor(cfg.Profile, cfg.Control), changed: map[string]bool{},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.do = func(draw func()) {
+		do(func() {
+			draw()
+			a.fit()
+		})
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if a.prefs, err = a.desk.Prefs(); err != nil {

@@ -38,12 +38,16 @@ func (b *banner) view() fyne.CanvasObject { return b.root }
 // update says what is wrong, or hides.
 func (b *banner) update() {
 	key := b.app.trouble()
-	if b.busy && key != "" {
+	if b.busy && key != "" || key == b.key && !b.busy {
 		return
 	}
-	b.key = key
+	b.key, b.busy = key, false
+	b.say(key)
+	b.app.frame.Refresh()
+}
+
+func (b *banner) say(key string) {
 	if key == "" {
-		b.busy = false
 		b.root.Hide()
 		return
 	}
@@ -82,7 +86,8 @@ func (b *banner) restart() {
 	b.fix.Disable()
 	b.text.SetText(b.app.t("trouble.starting"))
 	b.app.act(func(ctx context.Context) error { return b.app.desk.Restart(ctx) }, func(err error) {
-		b.busy = false
+		b.busy, b.key = false, ""
+		b.root.Hide()
 		b.update()
 		if err != nil {
 			b.app.fail("error.restart", err)

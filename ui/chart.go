@@ -120,7 +120,7 @@ func (r *chartRenderer) Refresh() {
 		if !r.chart.steps {
 			m.CornerRadius = 2
 		}
-		m.Hidden = r.chart.values[i] == 0 && !r.chart.steps
+		m.Hidden = r.chart.values[i] < 0 || r.chart.values[i] == 0 && !r.chart.steps
 		m.Refresh()
 	}
 	for _, t := range r.texts {

@@ -46,6 +46,7 @@ func (d *disclosure) toggle() {
 		d.head.SetIcon(theme.MenuDropDownIcon())
 	}
 	d.root.Refresh()
+	d.app.fit()
 }
 
 // sign is an icon that stands beside the first line of a text, where texts

@@ -224,6 +224,9 @@ func (n *navigation) refresh() {
 			continue
 		}
 		text, label := s.badge(), n.entries[i].badge
+		if text == label.Text && label.Visible() == (text != "") {
+			continue
+		}
 		n.entries[i].label = n.app.t("nav." + s.id)
 		if text == "" {
 			label.Hide()
@@ -232,6 +235,7 @@ func (n *navigation) refresh() {
 		n.entries[i].label += ", " + text
 		label.SetText(text)
 		label.Show()
+		n.entries[i].Refresh()
 	}
 }
 

@@ -96,6 +96,9 @@ func (p *publishPage) enter() {
 	for _, d := range p.drafts {
 		d.resume()
 	}
+	if d := p.drafts[0]; d.site == nil && d.stage < queued && !d.nameless {
+		p.app.win.Canvas().Focus(d.entry) // Return publishes
+	}
 }
 
 // leave ends the questions that only matter while somebody looks. Publishing
@@ -198,6 +201,7 @@ func (p *publishPage) update() {
 	p.head.Refresh()
 	p.foot.Objects = []fyne.CanvasObject{actions(p.buttons()...)}
 	p.foot.Refresh()
+	a.fit()
 }
 
 func (p *publishPage) buttons() []fyne.CanvasObject {

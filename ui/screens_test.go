@@ -14,7 +14,7 @@ import (
 	"unicode"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -207,11 +207,18 @@ func TestNothingIsCut(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
 		eachScreen(t, lang, func(w *opened) { w.win.Resize(fyne.NewSize(1366/1.5, 740/1.5)) }, func(w *opened, screen string) {
 			room := w.win.Canvas().Size()
-			w.relayout()
 			if least := w.win.Canvas().Content().MinSize(); least.Width > room.Width || least.Height > room.Height {
 				t.Errorf("%s, %s: wants %v of %v", lang, screen, least, room)
 			}
-			w.places(func(o fyne.CanvasObject, at fyne.Position) {
+			var taken []printed
+			w.places(func(root, o fyne.CanvasObject, at fyne.Position) {
+				now := printed{root, strings.Join(first(textsOf(o)), " "), at.AddXY(0, margin), o.Size().SubtractWidthHeight(0, 2*margin)}
+				for _, before := range taken {
+					if now.over(before) {
+						t.Errorf("%s, %s: %q is printed over %q", lang, screen, now.text, before.text)
+					}
+				}
+				taken = append(taken, now)
 				text := fmt.Sprint(textsOf(o))
 				if fixedText(o) && (o.Size().Width+0.5 < o.MinSize().Width || o.Size().Height+0.5 < o.MinSize().Height) {
 					t.Errorf("%s, %s: %s is cut: %v of %v", lang, screen, text, o.Size(), o.MinSize())
@@ -224,33 +231,34 @@ func TestNothingIsCut(t *testing.T) {
 	}
 }
 
-// relayout lays everything out again, as a canvas does before it paints.
-func (w *opened) relayout() {
-	for range 2 { // what wraps has its height only once it has its width
-		w.visible(func(o fyne.CanvasObject) bool {
-			switch o := o.(type) {
-			case *fyne.Container:
-				if o.Layout != nil {
-					o.Layout.Layout(o.Objects, o.Size())
-				}
-			case fyne.Widget:
-				test.WidgetRenderer(o).Layout(o.Size())
-			}
-			return true
-		})
-	}
+// printed is a text and where it stands, without the empty margin around it.
+type printed struct {
+	root fyne.CanvasObject // what clips it: a part that scrolls, the window, a dialog
+	text string
+	at   fyne.Position
+	size fyne.Size
 }
 
+const margin = 9
+
+func (p printed) over(q printed) bool {
+	const touch = 1
+	return p.root == q.root && p.at.X+touch < q.at.X+q.size.Width && q.at.X+touch < p.at.X+p.size.Width &&
+		p.at.Y+touch < q.at.Y+q.size.Height && q.at.Y+touch < p.at.Y+p.size.Height
+}
+
+func first(texts []string, _ bool) []string { return texts }
+
 // places visits what says something with its place in the window.
-func (w *opened) places(visit func(fyne.CanvasObject, fyne.Position)) {
+func (w *opened) places(visit func(root, o fyne.CanvasObject, at fyne.Position)) {
 	c := w.win.Canvas()
 	roots := append([]fyne.CanvasObject{c.Content()}, c.Overlays().List()...)
 	for _, root := range roots {
-		place(root, fyne.Position{}, visit)
+		place(root, root, fyne.Position{}, visit)
 	}
 }
 
-func place(o fyne.CanvasObject, parent fyne.Position, visit func(fyne.CanvasObject, fyne.Position)) {
+func place(root, o fyne.CanvasObject, parent fyne.Position, visit func(root, o fyne.CanvasObject, at fyne.Position)) {
 	if o == nil || !o.Visible() {
 		return
 	}
@@ -258,12 +266,15 @@ func place(o fyne.CanvasObject, parent fyne.Position, visit func(fyne.CanvasObje
 	if texts, whole := textsOf(o); whole {
 		titleOfDialog := o.Size().IsZero() // Fyne draws it without giving it a size
 		if strings.TrimSpace(strings.Join(texts, "")) != "" && !titleOfDialog {
-			visit(o, at)
+			visit(root, o, at)
 		}
 		return
 	}
+	if _, scrolls := o.(*container.Scroll); scrolls {
+		root = o
+	}
 	for _, child := range childrenOf(o) {
-		place(child, at, visit)
+		place(root, child, at, visit)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -43,7 +44,7 @@ func (p *sitePage) content() fyne.CanvasObject {
 		p.site = &s
 	}
 	p.state, p.update, p.end = container.NewVBox(), container.NewVBox(), container.NewVBox()
-	p.versions, p.activity = container.NewVBox(), container.NewVBox()
+	p.versions, p.activity = container.NewVBox(), container.New(layout.NewCustomPaddedVBoxLayout(pageGap))
 	return pageBody(a.titled(d.short()), p.addressCard(d), p.update, p.versions, p.activity, p.end)
 }
 

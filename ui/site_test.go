@@ -210,4 +210,7 @@ func TestValuesPerDay(t *testing.T) {
 	if !slices.Equal(copies, []int64{2, 5, 5}) {
 		t.Errorf("copies: %v", copies)
 	}
+	if copies := copiesPerDay(days, []control.Sample{{Time: now, Copies: 1}}); !slices.Equal(copies, []int64{notKnown, notKnown, 1}) {
+		t.Errorf("copies of a new site: %v", copies)
+	}
 }

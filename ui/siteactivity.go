@@ -46,10 +46,14 @@ func visitsPerDay(days []time.Time, counted []control.DayCount) []int64 {
 	return values
 }
 
+// notKnown is the value of a day of which nothing is known.
+const notKnown = -1
+
 // copiesPerDay is how many copies there were at the end of each day.
 func copiesPerDay(days []time.Time, samples []control.Sample) []int64 {
 	values := make([]int64, len(days))
 	for i, d := range days {
+		values[i] = notKnown
 		for _, s := range samples {
 			if s.Time.Before(d.AddDate(0, 0, 1)) {
 				values[i] = int64(s.Copies)
@@ -77,7 +81,9 @@ func (a *App) visitsChart(days []time.Time, values []int64) []fyne.CanvasObject 
 func (a *App) copiesChart(days []time.Time, values []int64) []fyne.CanvasObject {
 	least, most := values[len(values)-1], int64(0)
 	for _, v := range values {
-		least, most = min(least, v), max(most, v)
+		if v != notKnown {
+			least, most = min(least, v), max(most, v)
+		}
 	}
 	if most == 0 {
 		return []fyne.CanvasObject{prose(a.t("copies.none"))}

@@ -112,6 +112,35 @@ func pageBody(content ...fyne.CanvasObject) fyne.CanvasObject {
 	return container.NewVScroll(container.New(columnLayout{measure}, inset(20, container.New(layout.NewCustomPaddedVBoxLayout(pageGap), content...))))
 }
 
+// fit lays the page in view out again where the room that it needs has
+// changed. Fyne does so by itself for one change between two frames, and loses
+// the first of two.
+func (a *App) fit() {
+	body := a.inView()
+	if body == nil {
+		return
+	}
+	if least := body.MinSize(); least != a.fitted {
+		body.Refresh()
+		a.fitted = body.MinSize() // what wraps has found its height meanwhile
+	}
+}
+
+// inView is what scrolls of the page in view.
+func (a *App) inView() fyne.CanvasObject {
+	stage := a.nav.stage
+	if a.welcome != nil {
+		stage = a.welcome.stage
+	}
+	if len(stage.Objects) == 0 {
+		return nil
+	}
+	if scroll, ok := stage.Objects[0].(*container.Scroll); ok {
+		return scroll.Content
+	}
+	return stage.Objects[0]
+}
+
 // spacer is empty room.
 func spacer(height float32) fyne.CanvasObject {
 	return container.New(&insetLayout{0, height / 2})

@@ -74,7 +74,7 @@ func lightColor(name fyne.ThemeColorName) (color.Color, bool) {
 		theme.ColorNameForegroundOnSuccess, theme.ColorNameForegroundOnWarning:
 		return rgb(0xffffff), true
 	case theme.ColorNameFocus:
-		return rgba(0x0b6b62, 0x99), true
+		return rgba(0x0b6b62, 0x55), true
 	case theme.ColorNameButton:
 		return rgb(0xe4e8ed), true
 	case theme.ColorNameDisabledButton:
@@ -129,7 +129,7 @@ func darkColor(name fyne.ThemeColorName) (color.Color, bool) {
 		theme.ColorNameForegroundOnSuccess, theme.ColorNameForegroundOnWarning:
 		return rgb(0x0b1b1a), true
 	case theme.ColorNameFocus:
-		return rgba(0x4cc9b8, 0x99), true
+		return rgba(0x4cc9b8, 0x55), true
 	case theme.ColorNameButton:
 		return rgb(0x2b333d), true
 	case theme.ColorNameDisabledButton:
