@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // State is a file with what is kept when it is replaced.
@@ -58,12 +56,35 @@ type system struct{}
 
 func (system) UID() int { return os.Geteuid() }
 
-func (system) Lock(ctx context.Context, path string) (func(), error) {
-	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+// Lock goes through the open folder too, lest a link in the lock's place has
+// root make a file elsewhere.
+func (s system) Lock(ctx context.Context, path string) (func(), error) {
+	dir, name, err := s.open(path + ".lock")
+	if err != nil {
 		return nil, err
 	}
-	return func() { _ = lock.Unlock() }, nil
+	defer dir.Close()
+	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|openFlags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	retry := time.NewTicker(20 * time.Millisecond) // no system tells when a lock is free
+	defer retry.Stop()
+	for {
+		locked, err := tryLock(f)
+		if locked {
+			return func() { _ = f.Close() }, nil
+		}
+		if err == nil {
+			select {
+			case <-retry.C:
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		return nil, errors.Join(err, f.Close())
+	}
 }
 
 func (s system) Resolve(path string) (string, error) {

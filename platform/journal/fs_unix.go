@@ -3,6 +3,7 @@
 package journal
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -29,3 +30,12 @@ func owner(info fs.FileInfo) (uid, gid int) {
 func rename(dir *os.Root, from, to string) error { return dir.Rename(from, to) }
 
 func remove(dir *os.Root, name string) error { return dir.Remove(name) }
+
+// tryLock takes the only lock on an open file; it ends when the file is closed.
+func tryLock(f *os.File) (bool, error) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -118,6 +118,19 @@ func TestUsersLinksAsRoot(t *testing.T) {
 	}
 }
 
+// TestLinkInPlaceOfTheLock: no link has a process make a file elsewhere.
+func TestLinkInPlaceOfTheLock(t *testing.T) {
+	j, dir := real(t)
+	elsewhere := filepath.Join(t.TempDir(), "made")
+	must(t, os.Symlink(elsewhere, filepath.Join(dir, "journal.lock")))
+	if _, err := j.Undo(t.Context()); err == nil {
+		t.Error("the lock was taken through a link")
+	}
+	if _, err := os.Lstat(elsewhere); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made elsewhere: %v", err)
+	}
+}
+
 func TestLinkPutInPlaceOfOurFile(t *testing.T) {
 	j, dir := real(t)
 	path, other := filepath.Join(dir, "alt"), filepath.Join(dir, "other")

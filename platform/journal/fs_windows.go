@@ -1,11 +1,12 @@
-//go:build !unix
-
 package journal
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/windows"
 )
 
 const (
@@ -23,3 +24,13 @@ func rename(dir *os.Root, from, to string) error {
 }
 
 func remove(dir *os.Root, name string) error { return os.Remove(filepath.Join(dir.Name(), name)) }
+
+// tryLock takes the only lock on an open file; it ends when the file is closed.
+func tryLock(f *os.File) (bool, error) {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return false, nil
+	}
+	return err == nil, err
+}
