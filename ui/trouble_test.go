@@ -173,7 +173,7 @@ func TestEngineThatCannotBeUsedAsItIs(t *testing.T) {
 		want    []string
 		button  string
 	}{
-		"service of another version": {func(f *fakeControl) { f.status.Version = "0.9" }, []string{"The engine running here is version 0.9, this window is version 1.0"}, "trouble.version.fix"},
+		"service of another version": {func(f *fakeControl) { f.status.Version = "0.9" }, []string{"AltNet runs here in version 0.9, this window is version 1.0"}, "trouble.version.fix"},
 		"of another user":            {func(f *fakeControl) { f.status.NodeID = "" }, []string{"trouble.denied"}, ""},
 		"not permitted":              {func(f *fakeControl) { f.fail["Events"] = control.ErrDenied }, []string{"trouble.denied"}, ""},
 		"not there at the start":     {func(f *fakeControl) { f.fail["Events"] = control.ErrNotRunning }, []string{"trouble.stopped"}, "trouble.stopped.fix"},
