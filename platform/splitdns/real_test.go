@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -190,9 +191,6 @@ func (k killer) SyncFolder(path string) error              { k.step(); return k.
 
 func realDoor(t *testing.T) (Door, *journal.Journal) {
 	t.Helper()
-	if err := os.MkdirAll("/var/lib/altnet", 0o700); err != nil {
-		t.Fatal(err)
-	}
 	j, err := journal.Open("/var/lib/altnet/journal", journal.Config{FS: killer{journal.System(), killAt}, Undoers: Undoers(nil), Surgeons: Surgeons()})
 	if err != nil {
 		t.Fatal(err)
@@ -257,14 +255,16 @@ func restarted(t *testing.T, door Door) {
 	}
 }
 
-// killed opens the door in another process, kills that, and holds the computer
-// to working all the while.
+// killed opens the door in another process, which has no more rights than the
+// unit of the doors leaves it, kills that, and holds the computer to working all
+// the while.
 func killed(t *testing.T, before map[string]string) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run", "^TestLinger$", "-inside", *inside, "-linger")
+	cmd := exec.Command("as-service", self, "-test.run", "^TestLinger$", "-inside", *inside, "-linger")
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -272,9 +272,11 @@ func killed(t *testing.T, before map[string]string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ready, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	ready, err := lines.ReadString('\n')
 	if err != nil || ready != "open\n" {
-		t.Fatalf("the other process says %q, %v", ready, err)
+		more, _ := io.ReadAll(lines)
+		t.Fatalf("the other process says %q, %v: %s", ready, err, more)
 	}
 	resolves(t, "other.process.alt", ourAddress)
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
@@ -443,10 +445,10 @@ func resolves(t *testing.T, name, want string) {
 	}
 }
 
-// notes reports whether a path is what the resolver itself writes as it runs, or
+// notes reports whether a path is what resolver and mount themselves write, or
 // our own lock.
 func notes(path string) bool {
-	for _, top := range []string{"/run/systemd/resolve/", "/run/NetworkManager", "/var/lib/NetworkManager", "/run/nm-", "/var/lib/altnet/journal.lock"} {
+	for _, top := range []string{"/run/systemd/resolve/", "/run/NetworkManager", "/var/lib/NetworkManager", "/run/nm-", "/run/mount", "/var/lib/altnet/journal.lock"} {
 		if strings.HasPrefix(path, top) {
 			return true
 		}
