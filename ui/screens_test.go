@@ -61,6 +61,7 @@ func eachScreen(t *testing.T, lang string, dress func(*opened), look func(w *ope
 			w.nav.show(i)
 			show(w, "section "+s.id)
 		}
+		w.overPages(show)
 		w.nav.show(0)
 		w.drop(site, other)
 		page := w.nav.top().(*publishPage)
