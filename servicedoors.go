@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 package main
 
 import (
@@ -81,90 +79,58 @@ func holdDoors(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	h := &doorHolder{cfg: splitdns.Config{Want: want, Journal: book, Log: log}, log: log, open: map[splitdns.Name]splitdns.Door{}}
-	return h.run(ctx)
-}
-
-// doorHolder holds the doors that this computer's description calls for.
-type doorHolder struct {
-	cfg  splitdns.Config
-	log  *slog.Logger
-	open map[splitdns.Name]splitdns.Door
-}
-
-// run opens doors now and whenever something changed that may have closed
-// them, until ctx ends.
-func (h *doorHolder) run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	cfg := splitdns.Config{Want: want, Journal: book, Log: log}
 	restarts, err := resolverRestarts(ctx)
 	if err != nil {
-		h.log.Warn("a restart of the resolver is noticed late", "err", err)
+		log.Warn("a restart of the resolver is noticed late", "err", err)
 	}
-	changes := power.Watch(ctx, h.log)
-	for {
-		h.set(ctx)
-		for again := false; !again; {
+	splitdns.Keep(ctx, splitdns.Keeping{
+		Decide: func(ctx context.Context) splitdns.Decision {
+			return splitdns.Decide(splitdns.Look(ctx, splitdns.System()), want)
+		},
+		Open:    func(name splitdns.Name) (splitdns.Door, error) { return splitdns.Open(name, cfg) },
+		Which:   splitdns.Name.Machinewide,
+		Changes: splitdns.Merge(ctx, restarts, networkChanges(ctx, log)),
+		Report:  reportDoors(log),
+		Log:     log,
+	})
+	return cleanDoors(context.WithoutCancel(ctx), log)
+}
+
+// networkChanges sends after a wake and when the network changed.
+func networkChanges(ctx context.Context, log *slog.Logger) <-chan struct{} {
+	changes := make(chan struct{}, 1)
+	go func() {
+		defer close(changes)
+		for e := range power.Watch(ctx, log) {
+			if !e.Woke && !e.NetworkChanged {
+				continue
+			}
 			select {
-			case <-ctx.Done():
-				return h.close(context.WithoutCancel(ctx))
-			case _, again = <-restarts:
-				if !again {
-					restarts = nil
-				}
-			case e := <-changes:
-				again = e.Woke || e.NetworkChanged
+			case changes <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+	return changes
+}
+
+// reportDoors logs the doors of the whole computer when their state changes.
+func reportDoors(log *slog.Logger) func(map[splitdns.Name]error) {
+	last := map[splitdns.Name]string{}
+	return func(state map[splitdns.Name]error) {
+		for name, err := range state {
+			now := fmt.Sprint(err)
+			if !name.Machinewide() || last[name] == now {
+				continue
+			}
+			if last[name] = now; err == nil {
+				log.Info("a door is open", "door", name)
+			} else {
+				log.Warn("a door stays closed", "door", name, "err", err)
 			}
 		}
 	}
-}
-
-// set sets and verifies every machine-wide door that the decision names.
-func (h *doorHolder) set(ctx context.Context) {
-	decision := splitdns.Decide(splitdns.Look(ctx, splitdns.System()), h.cfg.Want)
-	for _, choice := range decision.Doors {
-		if !choice.Door.Machinewide() || choice.Fallback && len(h.open) > 0 {
-			continue
-		}
-		if err := h.setOne(ctx, choice.Door); err != nil {
-			h.log.Warn("a door stays closed", "door", choice.Door, "err", err)
-		}
-	}
-	if len(h.open) == 0 {
-		h.log.Info("this computer's resolver cannot be told about .alt; browsers use the proxy script")
-	}
-}
-
-// setOne keeps a door only where a real look-up shows that it works.
-func (h *doorHolder) setOne(ctx context.Context, name splitdns.Name) error {
-	door, had := h.open[name]
-	if !had {
-		var err error
-		if door, err = splitdns.Open(name, h.cfg); err != nil {
-			return err
-		}
-	}
-	err := door.Set(ctx)
-	if err == nil {
-		err = door.Verify(ctx)
-	}
-	if err != nil {
-		delete(h.open, name)
-		return errors.Join(err, door.Undo(context.WithoutCancel(ctx)))
-	}
-	if !had {
-		h.open[name] = door
-		h.log.Info("a door is open", "door", name)
-	}
-	return nil
-}
-
-func (h *doorHolder) close(ctx context.Context) error {
-	var errs []error
-	for _, door := range h.open {
-		errs = append(errs, door.Undo(ctx))
-	}
-	return errors.Join(errs...)
 }
 
 // wantedDoors asks the node where it answers.

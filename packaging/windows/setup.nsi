@@ -31,7 +31,7 @@ BrandingText "AltNet ${VERSION}"
 !ifdef DESKTOP
 ; Explorer starts it, so that it does not run as administrator.
 !define MUI_FINISHPAGE_RUN "$WINDIR\explorer.exe"
-!define MUI_FINISHPAGE_RUN_PARAMETERS '"$INSTDIR\altnet-desktop.exe"'
+!define MUI_FINISHPAGE_RUN_PARAMETERS '$\"$INSTDIR\altnet-desktop.exe$\"'
 !define MUI_FINISHPAGE_RUN_TEXT "$(OpenNow)"
 !endif
 !insertmacro MUI_PAGE_FINISH
@@ -167,6 +167,10 @@ Section "Uninstall"
   nsExec::Exec '"$INSTDIR\altnet.exe" undo -yes'
   nsExec::Exec '"$INSTDIR\altnet.exe" service purge'
   nsExec::Exec 'netsh advfirewall firewall delete rule name="AltNet"'
+  ReadEnvStr $0 PROGRAMDATA
+  ${If} $0 != ""
+    RMDir /r "$0\AltNet" ; what a service left that was half removed
+  ${EndIf}
 
   SetShellVarContext all
   Delete "$SMPROGRAMS\AltNet.lnk"

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc/mgr"
@@ -18,7 +19,7 @@ import (
 func thisMachine() Layout { return Machine(runtime.GOOS, os.Getenv) }
 
 func supported() error              { return nil }
-func hasDoors() bool                { return false }
+func hasDoors() bool                { return true }
 func systemName(name string) string { return name }
 func packaged(unit) bool            { return false } // the installer calls altnet service install
 func enabled(unit) bool             { return false }
@@ -81,11 +82,11 @@ func (u unit) upToDate() (bool, error) {
 		return false, fmt.Errorf("open the service: %w", err)
 	}
 	defer done()
-	have, err := s.Config()
+	have, err := configured(s.Handle)
 	if err != nil {
 		return false, fmt.Errorf("read the service's configuration: %w", err)
 	}
-	if !strings.Contains(strings.ToLower(have.BinaryPathName), "altnet") {
+	if !strings.Contains(strings.ToLower(have.command), "altnet") {
 		return false, ErrForeign
 	}
 	c := u.config()
@@ -97,7 +98,30 @@ func (u unit) upToDate() (bool, error) {
 	if wantUser == "" {
 		wantUser = "LocalSystem"
 	}
-	return have.BinaryPathName == want && strings.EqualFold(have.ServiceStartName, wantUser) && have.StartType == mgr.StartAutomatic, nil
+	return have.command == want && strings.EqualFold(have.user, wantUser) && have.start == mgr.StartAutomatic, nil
+}
+
+// configuration is what is compared of a service.
+type configuration struct {
+	command, user string
+	start         uint32
+}
+
+// configured reads the old part of a service's configuration, which is all
+// there is to read under Wine.
+func configured(service windows.Handle) (configuration, error) {
+	size := uint32(1024)
+	for {
+		buf := make([]byte, size)
+		c := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&buf[0]))
+		err := windows.QueryServiceConfig(service, c, size, &size)
+		if err == nil {
+			return configuration{windows.UTF16PtrToString(c.BinaryPathName), windows.UTF16PtrToString(c.ServiceStartName), c.StartType}, nil
+		}
+		if !errors.Is(err, windows.ERROR_INSUFFICIENT_BUFFER) || size <= uint32(len(buf)) {
+			return configuration{}, err
+		}
+	}
 }
 
 // resetAfter is how long, in seconds, a service must run before its failures
@@ -123,7 +147,7 @@ func (u unit) write() error {
 	if err := s.SetRecoveryActions(ladder, resetAfter); err != nil {
 		return fmt.Errorf("set the restarts: %w", err)
 	}
-	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
+	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) { // Wine
 		return fmt.Errorf("set the restarts: %w", err)
 	}
 	return nil

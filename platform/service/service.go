@@ -152,8 +152,7 @@ func describe(executable string, p part) *service.Config {
 			"SysvScript":    literal(SysvScript(executable, p.args)),
 			"OpenRCScript":  literal(OpenRCScript(executable, p.args)),
 			"LaunchdConfig": literal(LaunchdPlist(executable, p.name, p.args)),
-			// On Windows it waits until the computer has started.
-			"StartType": "automatic", "DelayedAutoStart": true,
+			"StartType":     "automatic", // Windows
 		},
 		Dependencies: dependencies(p),
 	}
