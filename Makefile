@@ -97,6 +97,11 @@ need-e2e: need-certs
 	@.ci/need postgresql-doc-15 /usr/share/doc/postgresql-doc-15/html
 	@.ci/need python3-doc /usr/share/doc/python3.11/html
 	@.ci/need chromium chromium
+	@.ci/need firefox-esr firefox-esr
+	@.ci/need libnss3-tools certutil
+	@.ci/need dbus-daemon dbus-daemon
+	@.ci/need libglib2.0-bin gsettings
+	@.ci/need gsettings-desktop-schemas /usr/share/glib-2.0/schemas/org.gnome.system.proxy.gschema.xml
 	@.ci/need bind9-dnsutils dig
 	@.ci/need openssl openssl
 	@.ci/need curl curl

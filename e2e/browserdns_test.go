@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -19,18 +18,7 @@ const inside = "ALTNET_E2E_INSIDE"
 func TestBrowsersByDNS(t *testing.T) {
 	needE2E(t)
 	if os.Getenv(inside) == "" {
-		if os.Geteuid() != 0 {
-			t.Skip("a network namespace takes root")
-		}
-		cmd := exec.CommandContext(t.Context(), "unshare", "-n", "-m", "--propagation", "private", os.Args[0], "-test.run", "^TestBrowsersByDNS$", "-test.v", "-e2e", "-altnet", *binary)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		out, err := cmd.CombinedOutput()
-		if strings.Contains(string(out), "--- SKIP") {
-			t.Skipf("%s", out)
-		}
-		if err != nil || !strings.Contains(string(out), "--- PASS") {
-			t.Errorf("%v\n%s", err, out)
-		}
+		again(t, "TestBrowsersByDNS", "unshare", "-n", "-m", "--propagation", "private")
 		return
 	}
 	ownResolver(t)

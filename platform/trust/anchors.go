@@ -52,11 +52,21 @@ func (a anchors) undo(ctx context.Context, change journal.Change) (journal.Resul
 		if err != nil || len(command) == 0 || !known(command) {
 			return journal.Failed, fmt.Errorf("the journal names an unknown command %q: %w", command, err)
 		}
-		if err := a.refresh(ctx, command); err != nil {
+		if err := a.refreshWithout(ctx, command); err != nil {
 			return journal.Failed, err
 		}
 	}
 	return journal.Restored, nil
+}
+
+// refreshWithout runs the command after a file was taken out. Debian's leaves
+// dangling links to it unless it is told to begin afresh, which others may not
+// know.
+func (a anchors) refreshWithout(ctx context.Context, command []string) error {
+	if filepath.Base(command[0]) == "update-ca-certificates" && a.refresh(ctx, append(slices.Clone(command), "--fresh")) == nil {
+		return nil
+	}
+	return a.refresh(ctx, command)
 }
 
 func known(command []string) bool {
