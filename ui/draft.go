@@ -235,7 +235,7 @@ func (d *draft) unreadable() string {
 
 // can reports whether publishing can begin.
 func (d *draft) can() bool {
-	if d.stage != ready && d.stage != failed || len(d.look.Problems) > 0 || d.look.Files == 0 {
+	if d.stage != ready && d.stage != failed || len(d.look.Problems) > 0 || d.look.Files == 0 || d.unchanged() {
 		return false
 	}
 	if d.site != nil || d.nameless {
@@ -248,9 +248,11 @@ func (d *draft) can() bool {
 	return false
 }
 
-// unchanged reports an update that would change nothing.
+// unchanged reports an update that would change nothing. A site that was
+// withdrawn comes back by it.
 func (d *draft) unchanged() bool {
-	return d.updates() != nil && d.compared && d.compErr == nil && d.changes.None()
+	s := d.updates()
+	return s != nil && !s.Withdrawn && d.compared && d.compErr == nil && d.changes.None()
 }
 
 // publish does it; then is called when it ended, either way.

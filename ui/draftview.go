@@ -206,8 +206,10 @@ func (v *draftView) drawChanges() []fyne.CanvasObject {
 			m = v.comparing.now()
 		}
 		return []fyne.CanvasObject{note(a.t("publish.comparing", "done", a.bytes(m.done)))}
-	case v.changes.None():
+	case v.unchanged():
 		return []fyne.CanvasObject{iconText(theme.InfoIcon(), a.t("publish.nochange"))}
+	case v.changes.None():
+		return nil // withdrawn, and comes back as it was
 	}
 	v.diff.set(a.changesLine(v.changes), "", a.changedPaths(v.changes))
 	return []fyne.CanvasObject{v.diff.root}

@@ -213,6 +213,7 @@ func TestNamedSiteIsPublishedAndUpdated(t *testing.T) {
 		// The same folder again: it is the site's, and nothing changed.
 		w.drop(dir)
 		w.want("publish.title.update", "This folder becomes the new version of shop.alt", "publish.nochange")
+		w.mustNotPress("publish.go.update.one")
 
 		w.nav.back()
 		put(t, dir, "index.html", "other", "new.txt", "1234")

@@ -246,18 +246,6 @@ func (p *publishPage) left() int {
 	return n
 }
 
-// stop gives up what is under way and what waits behind it.
-func (p *publishPage) stop() {
-	for _, d := range p.drafts {
-		if d.stage == queued {
-			d.stage = ready
-		}
-		if d.cancel != nil {
-			d.cancel()
-		}
-	}
-}
-
 // siteOf names the site of a receipt.
 func siteOf(r control.Receipt, s *publisher.Site) string {
 	switch {

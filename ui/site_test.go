@@ -151,6 +151,13 @@ func TestWithdraw(t *testing.T) {
 		w.tap("withdraw.yes")
 		w.want("site.withdrawn.note")
 		w.mustNotPress("withdraw.button")
+
+		// Publishing the same folder brings it back.
+		w.ctl.set(func(f *fakeControl) { f.receipt.Withdrawn = false })
+		w.tap("site.again")
+		w.wantNot("publish.nochange")
+		w.tap("publish.go.update.one")
+		w.want("result.published")
 	})
 }
 
