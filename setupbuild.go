@@ -66,6 +66,9 @@ func newSetup(of setupOf) (*setup.Setup, error) {
 		Actor: setup.User, Dir: filepath.Dir(dirs.Profile), Machine: machineLayout().State, HasService: of.service, Trust: env, Log: of.log,
 		Root: func() ([]byte, error) { return rootOf(of.status) },
 		Decide: func(ctx context.Context) (splitdns.Decision, error) {
+			if !want.Gateway.IsValid() {
+				return splitdns.Decision{}, errNoGateway
+			}
 			return splitdns.Decide(splitdns.Look(ctx, splitdns.System()), want), nil
 		},
 		Open: func(name splitdns.Name, j *journal.Journal) (splitdns.Door, error) {
@@ -83,6 +86,9 @@ func wantOf(st control.Status, service bool) splitdns.Want {
 	want.Answer = want.Gateway.Addr()
 	return want
 }
+
+// errNoGateway keeps doors from being set that would lead nowhere.
+var errNoGateway = errors.New("no node runs here whose gateway is open: start AltNet first")
 
 var errNoRoot = errors.New("no node runs here that has a certificate: start AltNet first")
 

@@ -118,7 +118,7 @@ func printPlan(w io.Writer, p setup.Plan) {
 		fmt.Fprintf(w, "  - %s%s\n", c.Text, who)
 	}
 	for _, o := range p.InWay {
-		fmt.Fprintf(w, "  not: %s\n", strings.TrimSpace(o.Why.String()+" "+o.Do.String()))
+		fmt.Fprintf(w, "  not: %s\n", o)
 	}
 	switch {
 	case p.Prompts == 0:

@@ -53,7 +53,7 @@ func (s *Setup) Apply(ctx context.Context, c Choice, step func(Step)) (Result, e
 
 func whyNot(p Plan) string {
 	if len(p.InWay) > 0 {
-		return p.InWay[0].Why.String()
+		return p.InWay[0].String()
 	}
 	return say("setup.why.nodoor").String()
 }

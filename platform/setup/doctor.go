@@ -132,5 +132,9 @@ func sayIf(id string, args ...string) Text {
 }
 
 func unknown(topic string, err error) []Check {
-	return []Check{check("", topic, "unknown", Unknown, "why", fmt.Sprint(err))}
+	c := check("", topic, "unknown", Unknown, "why", fmt.Sprint(err))
+	if all := sayIf("doctor." + topic + ".all"); all.ID != "" {
+		c.Title = all // of several things none could be looked at
+	}
+	return []Check{c}
 }

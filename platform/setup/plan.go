@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"altnet/platform/splitdns"
 	"altnet/platform/trust"
@@ -34,6 +37,26 @@ type Obstacle struct {
 	ID  string `json:"id"` // of the door or the store
 	Why Text   `json:"why"`
 	Do  Text   `json:"do,omitzero"` // what a person could do
+}
+
+// String says both in English sentences.
+func (o Obstacle) String() string {
+	text := sentence(o.Why.String())
+	if do := o.Do.String(); do != "" {
+		text += " " + sentence(do)
+	}
+	return text
+}
+
+// sentence begins with a capital and ends with a full stop, unless it ends in
+// a command.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.HasSuffix(text, ".") || strings.Contains(text, ": ") {
+		return text
+	}
+	return text + "."
 }
 
 // Plan says what Apply would do, changing nothing.

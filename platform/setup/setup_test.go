@@ -481,3 +481,15 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestObstaclesAreSentences(t *testing.T) {
+	for want, o := range map[string]Obstacle{
+		"The disk is full. Empty it.":     {Why: Text{English: "the disk is full"}, Do: Text{English: "empty it."}},
+		"Öffne X.":                        {Why: Text{English: "öffne {what}", Args: map[string]string{"what": "X"}}},
+		"It is missing. Then: sudo apt x": {Why: Text{English: "It is missing"}, Do: Text{English: "then: sudo apt x"}},
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
