@@ -39,6 +39,7 @@ func newDraftView(p *publishPage, dir string, site *publisher.Site) *draftView {
 func (v *draftView) view() fyne.CanvasObject {
 	a := v.app
 	v.entry = a.newEntry()
+	v.entry.label = a.t("publish.name")
 	v.entry.SetPlaceHolder(a.t("publish.name.hint"))
 	v.entry.SetText(v.name)
 	v.entry.OnChanged = v.rename

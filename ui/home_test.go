@@ -51,6 +51,7 @@ func (w *opened) press(n int) *toggle {
 	all[n].FocusGained()
 	all[n].TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
 	all[n].TypedRune('x')
+	all[n].TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape}) // the window's, on its first page nobody's
 	all[n].FocusLost()
 	w.settle()
 	return all[n]

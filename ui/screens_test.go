@@ -182,9 +182,6 @@ func TestEveryWidgetIsLabelled(t *testing.T) {
 			if _, decoration := o.(*surface); decoration {
 				return true
 			}
-			if _, field := o.(interface{ SelectedText() string }); field {
-				return true // Fyne's fields cannot be labelled; their name stands above them
-			}
 			a, ok := o.(fyne.Accessible)
 			if !ok || strings.TrimSpace(a.AccessibilityLabel()) == "" {
 				t.Errorf("%s: a %v without a label", screen, kind)

@@ -67,6 +67,8 @@ func (t *toggle) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		t.Tapped(nil)
+	case fyne.KeyEscape:
+		escape(t, e)
 	}
 }
 
