@@ -160,11 +160,18 @@ func (s *Setup) elevated(ctx context.Context, changes []Change, root trust.Root,
 	return changes
 }
 
+// elevate asks an administrator, and notes beforehand that the machine was
+// changed.
 func (s *Setup) elevate(ctx context.Context, r Request) error {
 	if s.cfg.Elevate == nil {
 		return ErrNoAdministrator
 	}
-	return s.cfg.Elevate(ctx, r)
+	known, err := s.recall()
+	if err == nil && !r.Undo && !known.Machine {
+		known.Machine = true
+		err = s.remember(known)
+	}
+	return errors.Join(err, s.cfg.Elevate(ctx, r))
 }
 
 func (s *Setup) install(ctx context.Context, store trust.Store, root trust.Root) error {

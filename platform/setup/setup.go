@@ -107,28 +107,46 @@ type Choice struct {
 	Trust    bool `json:"trust"`    // the root is trusted, for https
 }
 
+// remembered is what lies in the file of what was agreed to.
+type remembered struct {
+	Choice
+	// Machine says that an administrator was asked to trust the root for the
+	// whole machine, so that undoing has to ask again.
+	Machine bool `json:"machine,omitempty"`
+}
+
 // Choice returns what was agreed to last; nothing where nobody was asked yet.
 func (s *Setup) Choice() (Choice, error) {
+	r, err := s.recall()
+	return r.Choice, err
+}
+
+func (s *Setup) recall() (remembered, error) {
 	text, err := os.ReadFile(filepath.Join(s.cfg.Dir, choiceFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Choice{}, nil
+		return remembered{}, nil
 	}
 	if err != nil {
-		return Choice{}, fmt.Errorf("read what was agreed to: %w", err)
+		return remembered{}, fmt.Errorf("read what was agreed to: %w", err)
 	}
-	var c Choice
-	if err := json.Unmarshal(text, &c); err != nil {
-		return Choice{}, fmt.Errorf("read what was agreed to: %w", err)
+	var r remembered
+	if err := json.Unmarshal(text, &r); err != nil {
+		return remembered{}, fmt.Errorf("read what was agreed to: %w", err)
 	}
-	return c, nil
+	return r, nil
 }
 
 // choose notes what was agreed to, before anything is changed.
 func (s *Setup) choose(c Choice) error {
+	r, _ := s.recall() // what cannot be read is replaced
+	return s.remember(remembered{Choice: c, Machine: r.Machine})
+}
+
+func (s *Setup) remember(r remembered) error {
 	if err := os.MkdirAll(s.cfg.Dir, s.folderMode()); err != nil {
 		return fmt.Errorf("note what was agreed to: %w", err)
 	}
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("note what was agreed to: %w", err)
 	}

@@ -493,3 +493,44 @@ func TestObstaclesAreSentences(t *testing.T) {
 		}
 	}
 }
+
+// With a service installed the machine's journal is there anyhow: only who had
+// it changed is asked to undo it, and again after a no.
+func TestUndoBesideAService(t *testing.T) {
+	w := newWorld(t)
+	w.service = true
+	if err := os.Mkdir(w.path("state"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("state/journal.json.lock", "")
+	j, err := w.process(Service).journal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&fileDoor{w, splitdns.Link, j}).Set(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.process(User).Undo(t.Context()); err != nil || len(w.asked) != 0 {
+		t.Errorf("%d asked, %v", len(w.asked), err)
+	}
+	if _, err := w.process(User).Apply(t.Context(), Choice{true, true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.refuse = ErrDeclined
+	if _, err := w.process(User).Undo(t.Context()); !errors.Is(err, ErrDeclined) {
+		t.Errorf("%v", err)
+	}
+	w.refuse = nil
+	if _, err := w.process(User).Undo(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if text := w.read("home/proxy"); text != "mode=none\ndoor=private-link\n" || w.read("etc/ssl/certs/ca-certificates.crt") != "" {
+		t.Errorf("%q", text)
+	}
+	if n := len(w.asked); n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+	if _, err := w.process(User).Undo(t.Context()); err != nil || len(w.asked) != 3 {
+		t.Errorf("asked %d times, %v", len(w.asked), err)
+	}
+}

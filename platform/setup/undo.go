@@ -46,13 +46,19 @@ func (s *Setup) Left(ctx context.Context) ([]Left, error) {
 }
 
 // others reports whether the machine has changes that are not this process's,
-// or what a helper left that died before it made any.
+// or what a helper left that died before it made any. An installed service has
+// changes of its own there, which stay: then it counts what this person asked
+// for.
 func (s *Setup) others() bool {
 	if s.cfg.Actor != User || s.cfg.Machine == "" || s.cfg.Machine == s.cfg.Dir {
 		return false
 	}
 	file := filepath.Join(s.cfg.Machine, JournalFile)
-	return exists(file) || !s.cfg.HasService && (exists(file+".new") || exists(file+".lock"))
+	if s.cfg.HasService {
+		known, err := s.recall()
+		return err == nil && known.Machine && exists(file)
+	}
+	return exists(file) || exists(file+".new") || exists(file+".lock")
 }
 
 func exists(path string) bool {
@@ -64,18 +70,20 @@ func exists(path string) bool {
 // the machine's. It may be run again, after a kill too; what failed stays in
 // the journal.
 func (s *Setup) Undo(ctx context.Context) ([]Undone, error) {
-	done, err := s.undoOwn(ctx)
-	errs := []error{err}
-	if s.others() {
-		err := s.elevate(ctx, Request{Undo: true})
+	var machine []Undone
+	var refused error
+	if s.others() { // first: after it nothing remembers that it was to be done
 		result := journal.Restored
-		if err != nil {
+		if refused = s.elevate(ctx, Request{Undo: true}); refused != nil {
 			result = journal.Failed
 		}
-		errs = append(errs, err)
-		done = append(done, Undone{What: filepath.Join(s.cfg.Machine, JournalFile), Result: result})
+		machine = append(machine, Undone{What: filepath.Join(s.cfg.Machine, JournalFile), Result: result})
 	}
-	return done, errors.Join(errs...)
+	done, err := s.undoOwn(ctx)
+	if refused != nil {
+		err = errors.Join(err, refused, s.remember(remembered{Machine: true}))
+	}
+	return append(done, machine...), err
 }
 
 func (s *Setup) undoOwn(ctx context.Context) ([]Undone, error) {
