@@ -82,9 +82,11 @@ func (l *limits) written(f limitField, bytes int64) string {
 	if bytes == 0 && f.none {
 		return ""
 	}
-	const digits = 3
-	scale := math.Pow(10, digits)
-	v := math.Round(float64(bytes)/float64(f.unit)*scale) / scale
+	v, scale := float64(bytes)/float64(f.unit), 1000.0
+	if v >= 10 {
+		scale = 10 // what nobody touches keeps its last byte all the same
+	}
+	v = math.Round(v*scale) / scale
 	return strings.Replace(strconv.FormatFloat(v, 'f', -1, 64), ".", l.page.app.t("format.decimal"), 1)
 }
 
