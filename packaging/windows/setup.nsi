@@ -152,8 +152,8 @@ FunctionEnd
 ; A program that runs cannot be replaced.
 Function StopEverything
   ${If} ${FileExists} "$INSTDIR\altnet.exe"
-    nsExec::Exec '"$INSTDIR\altnet.exe" quit'
-    nsExec::Exec '"$INSTDIR\altnet.exe" service stop'
+    nsExec::Exec /TIMEOUT=15000 '"$INSTDIR\altnet.exe" quit'
+    nsExec::Exec /TIMEOUT=60000 '"$INSTDIR\altnet.exe" service stop'
   ${EndIf}
 FunctionEnd
 
@@ -163,9 +163,9 @@ FunctionEnd
 
 Section "Uninstall"
   ; First what needs the program: browsers, trust stores, resolver, service.
-  nsExec::Exec '"$INSTDIR\altnet.exe" quit'
-  nsExec::Exec '"$INSTDIR\altnet.exe" undo -yes'
-  nsExec::Exec '"$INSTDIR\altnet.exe" service purge'
+  nsExec::Exec /TIMEOUT=15000 '"$INSTDIR\altnet.exe" quit'
+  nsExec::Exec /TIMEOUT=120000 '"$INSTDIR\altnet.exe" undo -yes'
+  nsExec::Exec /TIMEOUT=120000 '"$INSTDIR\altnet.exe" service purge'
   nsExec::Exec 'netsh advfirewall firewall delete rule name="AltNet"'
   ReadEnvStr $0 PROGRAMDATA
   ${If} $0 != ""
