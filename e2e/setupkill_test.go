@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,6 +43,9 @@ func TestSetupKilled(t *testing.T) {
 			t.Errorf("the edit became %s", got)
 		}
 		p.gsettings("reset", "org.gnome.system.proxy", "ignore-hosts")
+		if left, _ := filepath.Glob(filepath.Join(p.node.dir, ".*", "*", "*", "altnet-*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
 		if after := p.settings(); after != before {
 			t.Fatalf("killed after %v leaves:\n%s\nwas:\n%s", delay, after, before)
 		}

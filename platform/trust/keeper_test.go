@@ -399,6 +399,21 @@ func TestUnknownCommandIsNotRun(t *testing.T) {
 	}
 }
 
+// The process was killed while certutil read the certificate.
+func TestPassingFileGoes(t *testing.T) {
+	b := firefoxMachine(t)
+	before, s, root := b.tree(), b.store(NSS), limited(t)
+	if err := b.keeper().Install(t.Context(), s, root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(passing(s.Path, root.Fingerprint()), root.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.keeper().Remove(t.Context(), s); err != nil || b.tree() != before {
+		t.Errorf("%v\n%s", err, b.tree())
+	}
+}
+
 // certutil was killed while it made a database, whose files are broken.
 func TestHalfMadeDatabaseGoes(t *testing.T) {
 	for _, content := range []string{"", "SQLite format 3\x00 and no more"} {

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path"
 	"regexp"
@@ -27,6 +28,18 @@ func (k keychain) install(ctx context.Context, j *journal.Journal, door string, 
 		_, err = k.Run(ctx, securityTool, addArgs(s, file)...)
 		return declined(err)
 	})
+}
+
+func temporary(text []byte) (string, error) {
+	f, err := os.CreateTemp("", "altnet-root-*.pem")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(f.Name())
+	}
+	return f.Name(), err
 }
 
 // addArgs trusts a certificate for TLS alone.

@@ -59,26 +59,18 @@ func (n nss) put(ctx context.Context, dir string, was before, root Root) error {
 	if was.Flags != "" {
 		return n.retrust(ctx, dir, root.Fingerprint(), trustFlags)
 	}
-	file, err := temporary(root.PEM())
-	if err != nil {
+	file := passing(dir, root.Fingerprint())
+	if err := os.WriteFile(file, root.PEM(), 0o600); err != nil {
 		return err
 	}
 	defer os.Remove(file)
-	_, err = n.certutil(ctx, dir, "-A", "-n", nickname(root.Fingerprint()), "-t", trustFlags, "-i", file)
+	_, err := n.certutil(ctx, dir, "-A", "-n", nickname(root.Fingerprint()), "-t", trustFlags, "-i", file)
 	return err
 }
 
-func temporary(text []byte) (string, error) {
-	f, err := os.CreateTemp("", "altnet-root-*.pem")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		os.Remove(f.Name())
-	}
-	return f.Name(), err
-}
+// passing is the file by which certutil is given a certificate. It lies beside
+// the database, where undo finds it after a kill.
+func passing(dir string, f Fingerprint) string { return filepath.Join(dir, fileName(f, ".pem")) }
 
 func (n nss) retrust(ctx context.Context, dir string, f Fingerprint, flags string) error {
 	name, _, err := n.find(ctx, dir, f)
@@ -115,6 +107,11 @@ func (n nss) undo(ctx context.Context, change journal.Change) (journal.Result, e
 	list, err := fingerprints(change)
 	if err != nil {
 		return journal.Failed, err
+	}
+	for _, f := range list {
+		if err := os.Remove(passing(change.Key, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return journal.Failed, err
+		}
 	}
 	if !exists(filepath.Join(change.Key, databaseFiles()[0])) {
 		return journal.Nothing, n.clear(change.Key, was)
