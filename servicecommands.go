@@ -17,7 +17,7 @@ import (
 )
 
 // machineLayout is where the service of this computer keeps things.
-func machineLayout() service.Layout { return service.Machine(runtime.GOOS, os.Getenv) }
+func machineLayout() service.Layout { return service.Here() }
 
 // serviceCommand runs "altnet service …".
 func serviceCommand(ctx context.Context, s *session, args []string) error {

@@ -182,6 +182,10 @@ Section "Uninstall"
   DeleteRegValue HKCU "Software\Microsoft\Windows\CurrentVersion\Run" "AltNet"
   ; What this person's node stored can be fetched again; the keys cannot.
   RMDir /r "$LOCALAPPDATA\AltNet"
+  RMDir /r "$LOCALAPPDATA\fyne\org.altnet.AltNet" ; the window's own cache and state
+  RMDir "$LOCALAPPDATA\fyne"
+  RMDir /r "$APPDATA\fyne\org.altnet.AltNet"
+  RMDir "$APPDATA\fyne"
   ${If} ${FileExists} "$APPDATA\AltNet\profile\*.*"
     DetailPrint "$(KeysStay) $APPDATA\AltNet\profile"
     MessageBox MB_OK|MB_ICONINFORMATION "$(KeysStay)$\r$\n$\r$\n$APPDATA\AltNet\profile" /SD IDOK

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -73,35 +74,42 @@ func TestReadings(t *testing.T) {
 
 // fake is a computer whose state and network a test changes.
 type fake struct {
-	now     State
+	now     atomic.Value // State
 	changes chan struct{}
-	closed  bool
+	closed  atomic.Bool
+}
+
+func newFake(now State) *fake {
+	f := &fake{changes: make(chan struct{}, 1)}
+	f.now.Store(now)
+	return f
 }
 
 func (f *fake) machine() machine {
 	return machine{
-		state:   func(context.Context) State { return f.now },
+		state:   func(context.Context) State { return f.now.Load().(State) },
 		network: func(context.Context) (<-chan struct{}, error) { return f.changes, nil },
-		close:   func() { f.closed = true },
+		close:   func() { f.closed.Store(true) },
 	}
 }
 
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{now: State{OnBattery: true}, changes: make(chan struct{}, 1)}
+		f := newFake(State{OnBattery: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		events := watch(ctx, f.machine(), slog.New(slog.DiscardHandler))
 		if e := <-events; e != (Event{State: State{OnBattery: true}}) {
 			t.Errorf("first: %+v", e)
 		}
-		f.now.Metered = true
+		both := State{OnBattery: true, Metered: true}
+		f.now.Store(both)
 		began := time.Now()
-		if e := <-events; e != (Event{State: f.now}) || time.Since(began) > lookEvery {
+		if e := <-events; e != (Event{State: both}) || time.Since(began) > lookEvery {
 			t.Errorf("after %v: %+v", time.Since(began), e)
 		}
 		began = time.Now()
 		f.changes <- struct{}{}
-		if e := <-events; e != (Event{State: f.now, NetworkChanged: true}) || time.Since(began) != settle {
+		if e := <-events; e != (Event{State: both, NetworkChanged: true}) || time.Since(began) != settle {
 			t.Errorf("after %v: %+v", time.Since(began), e)
 		}
 		cancel()
@@ -109,7 +117,7 @@ func TestWatch(t *testing.T) {
 			t.Errorf("after the end: %+v", e)
 		}
 		synctest.Wait()
-		if !f.closed {
+		if !f.closed.Load() {
 			t.Error("the machine was not closed")
 		}
 	})
@@ -119,7 +127,7 @@ func TestNothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		f := &fake{}
+		f := newFake(State{})
 		events := watch(ctx, f.machine(), slog.New(slog.DiscardHandler))
 		<-events
 		if e, open := <-events; open {
@@ -131,12 +139,12 @@ func TestNothingHappens(t *testing.T) {
 func TestSlowReaderGetsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		f := &fake{changes: make(chan struct{}, 1)}
+		f := newFake(State{})
 		events := watch(ctx, f.machine(), slog.New(slog.DiscardHandler))
 		<-events
 		f.changes <- struct{}{}
 		time.Sleep(2 * settle) // virtual
-		f.now.OnBattery = true
+		f.now.Store(State{OnBattery: true})
 		time.Sleep(2 * lookEvery)
 		if e := <-events; e != (Event{State: State{OnBattery: true}, NetworkChanged: true}) {
 			t.Errorf("got %+v", e)
@@ -149,7 +157,7 @@ func TestSlowReaderGetsEverything(t *testing.T) {
 func TestNetworkIsNotHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		m := (&fake{}).machine()
+		m := newFake(State{}).machine()
 		m.network = func(context.Context) (<-chan struct{}, error) { return nil, errors.New("not here") }
 		if e := <-watch(ctx, m, slog.New(slog.DiscardHandler)); e != (Event{}) {
 			t.Errorf("got %+v", e)

@@ -16,7 +16,16 @@ import (
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
-func thisMachine() Layout { return Machine(runtime.GOOS, os.Getenv) }
+// thisMachine asks the system for its folder: the variable ProgramData may be
+// another one for a service.
+func thisMachine() Layout {
+	return Machine(runtime.GOOS, func(name string) string {
+		if dir, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, 0); err == nil {
+			return dir
+		}
+		return os.Getenv(name)
+	})
+}
 
 func supported() error              { return nil }
 func hasDoors() bool                { return true }

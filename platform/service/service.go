@@ -54,6 +54,9 @@ func Machine(goos string, getenv func(string) string) Layout {
 	}
 }
 
+// Here returns the layout of this machine.
+func Here() Layout { return thisMachine() }
+
 // Config says what the service runs.
 type Config struct {
 	Executable string   // absolute path of the program
