@@ -386,7 +386,7 @@ func TestPinFollows(t *testing.T) {
 		gone := sign(t, e, 3, "", func(r *record.Record) {
 			r.Kind, r.Content, r.Size, r.Seq = record.KindTombstone, wire.Hash{}, 0, r.Seq+1
 		})
-		if _, err := nodes[1].Withdraw(t.Context(), gone.Raw); err != nil {
+		if _, err := nodes[1].Withdraw(t.Context(), control.PublishRequest{Record: gone.Raw}); err != nil {
 			t.Fatal(err)
 		}
 		v.pass(2 * time.Hour)
@@ -543,9 +543,9 @@ func TestTwoUsers(t *testing.T) {
 			"versions": second(e.Versions(b, name)),
 			"drop":     e.DropVersion(b, name, r.Seq),
 			"unpin":    e.SetPinned(b, name, false),
-			"withdraw": second(e.Withdraw(b, sign(t, e, 4, "", func(r *record.Record) {
+			"withdraw": second(e.Withdraw(b, control.PublishRequest{Record: sign(t, e, 4, "", func(r *record.Record) {
 				r.Kind, r.Content, r.Size, r.Seq = record.KindTombstone, wire.Hash{}, 0, r.Seq+1
-			}).Raw)),
+			}).Raw})),
 		} {
 			if !errors.Is(err, control.ErrDenied) && !errors.Is(err, control.ErrNotFound) {
 				t.Errorf("another user may %s: %v", what, err)
@@ -578,6 +578,25 @@ func TestTwoUsers(t *testing.T) {
 		})
 		if slices.ContainsFunc(seen, func(ev control.Event) bool { return ev.Kind != control.EventStatus }) {
 			t.Errorf("another user is told %+v", seen)
+		}
+		taken := rec()
+		proof, err := record.Prove(identity.FromSeed([32]byte{4, 1}), &taken, e.key.ID().String(), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = usersEvents(t, e, a, func() {
+			if _, err := e.Publish(b, control.PublishRequest{Record: taken.Raw, Proof: proof}); err != nil {
+				t.Error(err)
+			}
+		})
+		if !slices.ContainsFunc(seen, func(ev control.Event) bool { return ev.Notice != nil && ev.Notice.Name == name }) {
+			t.Errorf("the former user of a site is told %+v", seen)
+		}
+		if _, err := e.Receipt(a, name); !errors.Is(err, control.ErrNotFound) {
+			t.Errorf("a former user's receipt: %v", err)
+		}
+		if _, err := e.Receipt(b, name); err != nil {
+			t.Errorf("the receipt of who has the key: %v", err)
 		}
 	})
 }

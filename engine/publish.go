@@ -81,7 +81,7 @@ func (e *Engine) Publish(ctx context.Context, p control.PublishRequest) (control
 	if err != nil {
 		return control.Receipt{}, siteError(err)
 	}
-	en, err := e.adopt(ctx, r, p.Note, blocks)
+	en, err := e.adopt(ctx, r, p, blocks)
 	if err != nil {
 		return control.Receipt{}, err
 	}
@@ -116,10 +116,10 @@ func (e *Engine) checkOwn(raw []byte) (*record.Record, error) {
 }
 
 // adopt takes a complete site into the book and the store as the caller's own.
-func (e *Engine) adopt(ctx context.Context, r *record.Record, note string, blocks []wire.Hash) (entry, error) {
-	caller := control.CallerFrom(ctx)
-	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) error {
-		if err := e.mayReplace(caller, en, known, r); err != nil {
+func (e *Engine) adopt(ctx context.Context, r *record.Record, p control.PublishRequest, blocks []wire.Hash) (entry, error) {
+	var former string
+	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) (err error) {
+		if former, err = e.mayReplace(ctx, en, known, r, p.Proof); err != nil {
 			return err
 		}
 		info, err := e.keeper.Hold(ctx, voucherOf(r), store.Root{
@@ -132,34 +132,65 @@ func (e *Engine) adopt(ctx context.Context, r *record.Record, note string, block
 			return control.Mark(control.ErrMissing, fmt.Errorf("blocks of %s are not here", r.Content))
 		}
 		en.replace(r)
-		en.add(version{Seq: r.Seq, Root: r.Content, Size: int64(r.Size), Time: time.Now(), Note: note})
+		en.add(version{Seq: r.Seq, Root: r.Content, Size: int64(r.Size), Time: time.Now(), Note: p.Note})
 		return nil
 	})
 	if err != nil {
 		return entry{}, err
 	}
+	e.tellFormer(former, r)
 	e.pinsNoMore(ctx, r.Root, en.User)
 	return en, nil
 }
 
 // mayReplace says whether a caller may publish a record in place of what the
-// book says, and makes a new entry the caller's.
-func (e *Engine) mayReplace(caller control.Caller, en *entry, known bool, r *record.Record) error {
-	if !known {
+// book says, and makes a new entry the caller's. Who has the key of a site gets
+// it from any other user; that one is former.
+func (e *Engine) mayReplace(ctx context.Context, en *entry, known bool, r *record.Record, proof []byte) (former string, err error) {
+	caller := control.CallerFrom(ctx)
+	holds := r.ProvedBy(proof, e.key.ID().String(), caller.User)
+	switch {
+	case known && !caller.Owns(en.User) && !holds:
+		return "", control.Mark(control.ErrDenied, errors.New("another user of this computer publishes this site"))
+	case caller.OneOfMany() && !holds:
+		return "", control.Mark(control.ErrDenied, errors.New("nothing shows that the site's key is yours; publish with the version of AltNet that the service has"))
+	case !known:
 		en.User = caller.User
-		return nil
-	}
-	if !caller.Owns(en.User) {
-		return control.Mark(control.ErrDenied, errors.New("another user of this computer publishes this site"))
+		return "", nil
 	}
 	old, err := en.parsed()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if old.Hash != r.Hash && !r.Supersedes(&old) {
-		return control.Mark(control.ErrStale, fmt.Errorf("sequence %d of %s is not above %d, which this node has already", r.Seq, e.nameOf(r), old.Seq))
+		return "", control.Mark(control.ErrStale, fmt.Errorf("sequence %d of %s is not above %d, which this node has already", r.Seq, e.nameOf(r), old.Seq))
 	}
-	return nil
+	if caller.Owns(en.User) {
+		return "", nil
+	}
+	return en.passTo(caller.User), nil
+}
+
+// passTo makes a site another user's and returns whose it was. Remarks stay
+// with who wrote them.
+func (e *entry) passTo(user string) (former string) {
+	former, e.User = e.User, user
+	for i := range e.Versions {
+		e.Versions[i].Note = ""
+	}
+	return former
+}
+
+// tellFormer tells the user whose site it was that another one has its key.
+func (e *Engine) tellFormer(user string, r *record.Record) {
+	if user == "" {
+		return
+	}
+	e.events.poke()
+	e.tell(user, control.Notice{
+		Kind: control.NoticeTwoDevices, Name: e.nameOf(r),
+		Text: "Another user of this computer has the key of " + e.nameOf(r) + ", and publishes it here from now on.",
+	})
 }
 
 // confirmed is told by the keeper that another peer confirmed a copy, or that
@@ -235,25 +266,25 @@ func (e *Engine) Receipt(ctx context.Context, name string) (control.Receipt, err
 }
 
 // Withdraw implements control.Control.
-func (e *Engine) Withdraw(ctx context.Context, tombstone []byte) (control.Receipt, error) {
-	r, err := e.checkOwn(tombstone)
+func (e *Engine) Withdraw(ctx context.Context, p control.PublishRequest) (control.Receipt, error) {
+	r, err := e.checkOwn(p.Record)
 	if err != nil {
 		return control.Receipt{}, err
 	}
 	if !r.Tombstone() {
 		return control.Receipt{}, control.Mark(control.ErrInvalid, errors.New("the record is no tombstone"))
 	}
-	caller := control.CallerFrom(ctx)
-	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) error {
-		if err := e.mayReplace(caller, en, known, r); err != nil {
-			return err
+	var former string
+	en, err := e.sites.change(ctx, r.Root, func(en *entry, known bool) (err error) {
+		if former, err = e.mayReplace(ctx, en, known, r, p.Proof); err == nil {
+			en.replace(r)
 		}
-		en.replace(r)
-		return nil
+		return err
 	})
 	if err != nil {
 		return control.Receipt{}, err
 	}
+	e.tellFormer(former, r)
 	e.names.Seen(r)
 	if e.isOnline() {
 		a := e.announceOwn(r)

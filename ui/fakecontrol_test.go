@@ -232,7 +232,7 @@ func (f *fakeControl) Publish(ctx context.Context, p control.PublishRequest) (co
 	return f.receipt, nil
 }
 
-func (f *fakeControl) Withdraw(ctx context.Context, _ []byte) (control.Receipt, error) {
+func (f *fakeControl) Withdraw(ctx context.Context, _ control.PublishRequest) (control.Receipt, error) {
 	return control.Receipt{Withdrawn: true}, f.enter(ctx, "Withdraw", "")
 }
 

@@ -191,8 +191,8 @@ func (c *Client) Publish(ctx context.Context, p PublishRequest) (Receipt, error)
 }
 
 // Withdraw implements Control.
-func (c *Client) Withdraw(ctx context.Context, tombstone []byte) (Receipt, error) {
-	return call[Receipt](ctx, c, "withdraw", recordIn{tombstone})
+func (c *Client) Withdraw(ctx context.Context, p PublishRequest) (Receipt, error) {
+	return call[Receipt](ctx, c, "withdraw", p)
 }
 
 // Receipt implements Control.

@@ -56,8 +56,9 @@ type Control interface {
 	// confirmed a complete copy, or with the receipt as it stands when that
 	// takes too long: a receipt without copies is not an error.
 	Publish(ctx context.Context, p PublishRequest) (Receipt, error)
-	// Withdraw announces a signed tombstone and keeps announcing it.
-	Withdraw(ctx context.Context, tombstone []byte) (Receipt, error)
+	// Withdraw announces a signed tombstone, which is the request's record, and
+	// keeps announcing it.
+	Withdraw(ctx context.Context, p PublishRequest) (Receipt, error)
 	// Receipt tells how far the copies of one of the caller's sites have come.
 	Receipt(ctx context.Context, name string) (Receipt, error)
 	// Sites lists what the caller published or pinned; an administrator and
@@ -138,6 +139,7 @@ type Status struct {
 	Online    bool      `json:"online"`              // the user wants to be in the network
 	Connected bool      `json:"connected"`           // at least one peer is in session
 	NodeID    string    `json:"node_id,omitempty"`   // hex
+	User      string    `json:"user,omitempty"`      // for whom the node takes the caller: user ID or SID
 	Network   string    `json:"network,omitempty"`   // name of the network
 	Agent     string    `json:"agent,omitempty"`     // what the node calls itself to peers
 	Started   time.Time `json:"started,omitzero"`    //
@@ -260,6 +262,12 @@ type Progress struct {
 type PublishRequest struct {
 	Record []byte `json:"record"`
 	Note   string `json:"note,omitempty"` // the author's remark on this version
+	// Proof shows that the caller has the key that signed: record.Prove for the
+	// node and the user of Status. Where several users share the node nothing
+	// is published without it (ErrDenied), since anybody may have read the
+	// record in the network; and who has it gets a site back that is in another
+	// user's hands.
+	Proof []byte `json:"proof,omitempty"`
 }
 
 // Receipt tells honestly what the network has confirmed of a site.

@@ -23,7 +23,7 @@ func (s *server) network(c Control) {
 // sites registers what a user does with sites.
 func (s *server) sites(c Control) {
 	handle(s, "publish", users, func(ctx context.Context, in PublishRequest) (Receipt, error) { return c.Publish(ctx, in) })
-	handle(s, "withdraw", users, func(ctx context.Context, in recordIn) (Receipt, error) { return c.Withdraw(ctx, in.Record) })
+	handle(s, "withdraw", users, func(ctx context.Context, in PublishRequest) (Receipt, error) { return c.Withdraw(ctx, in) })
 	handle(s, "receipt", users, func(ctx context.Context, in nameIn) (Receipt, error) { return c.Receipt(ctx, in.Name) })
 	handle(s, "sites", users, func(ctx context.Context, _ nothing) ([]Site, error) { return c.Sites(ctx) })
 	handle(s, "versions", users, func(ctx context.Context, in nameIn) ([]Version, error) { return c.Versions(ctx, in.Name) })

@@ -39,9 +39,8 @@ type (
 		Name string
 		Seq  uint64
 	}
-	recordIn struct{ Record []byte }
-	untilIn  struct{ Until time.Time }
-	blockIn  struct {
+	untilIn struct{ Until time.Time }
+	blockIn struct {
 		Target  string
 		Blocked bool
 	}

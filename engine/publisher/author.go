@@ -166,7 +166,7 @@ func (a *Author) sign(ctx context.Context, s Site, root wire.Hash, size uint64, 
 	if o.Signed != nil {
 		o.Signed()
 	}
-	return a.node.Publish(ctx, control.PublishRequest{Record: raw, Note: o.Note})
+	return a.submit(ctx, s.Root, raw, o.Note)
 }
 
 // network returns the network that the node is in.
@@ -264,7 +264,11 @@ func (a *Author) Withdraw(ctx context.Context, name string) (control.Receipt, er
 	if err != nil {
 		return control.Receipt{}, err
 	}
-	return a.node.Withdraw(ctx, raw)
+	p, err := a.request(ctx, s.Root, raw, "")
+	if err != nil {
+		return control.Receipt{}, err
+	}
+	return a.node.Withdraw(ctx, p)
 }
 
 // Register gives a new human name to the content of a version that this

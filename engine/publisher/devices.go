@@ -97,12 +97,12 @@ func (a *Author) ShutOut(ctx context.Context, name string) (control.Receipt, err
 // handIn hands a renewal to the node, which may have to fetch first what
 // another device published.
 func (a *Author) handIn(ctx context.Context, s Site, raw []byte) (control.Receipt, error) {
-	receipt, err := a.node.Publish(ctx, control.PublishRequest{Record: raw})
+	receipt, err := a.submit(ctx, s.Root, raw, "")
 	if !errors.Is(err, control.ErrMissing) {
 		return receipt, err
 	}
 	if err := a.node.SetPinned(ctx, record.Address(s.Root), true); err != nil {
 		return control.Receipt{}, fmt.Errorf("fetch what another device published: %w", err)
 	}
-	return a.node.Publish(ctx, control.PublishRequest{Record: raw})
+	return a.submit(ctx, s.Root, raw, "")
 }

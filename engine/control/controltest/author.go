@@ -54,7 +54,7 @@ func (a profileAuthor) Site(t testing.TB, name string, files map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Signed{Name: name, Root: hex.EncodeToString(built.Root[:]), Seq: r.Seq, Record: raw, Blocks: kept.Blocks}
+	return Signed{Name: name, Root: hex.EncodeToString(built.Root[:]), Seq: r.Seq, Record: raw, Blocks: kept.Blocks, Prove: a.prover(t, mine, raw)}
 }
 
 func (a profileAuthor) site(t testing.TB, name string) publisher.Site {
@@ -67,6 +67,16 @@ func (a profileAuthor) site(t testing.TB, name string) publisher.Site {
 		t.Fatal(err)
 	}
 	return mine
+}
+
+func (a profileAuthor) prover(t testing.TB, mine publisher.Site, raw []byte) func(node, user string) []byte {
+	return func(node, user string) []byte {
+		proof, err := a.profile.Prove(mine.Root, raw, node, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return proof
+	}
 }
 
 // Tombstone implements Author.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"net"
@@ -27,6 +28,7 @@ type Signed struct {
 	Seq    uint64
 	Record []byte
 	Blocks []Block // whatever order
+	Prove  func(node, user string) []byte
 }
 
 // Block is one block of a site.
@@ -96,7 +98,13 @@ func (a *FakeAuthor) Site(t testing.TB, name string, files map[string]string) Si
 	s.Blocks = append(s.Blocks, Block{root, list})
 	s.Root = root.String()
 	s.Record = fakeSign(t, fakeRecord{Name: name, Root: s.Root, Seq: s.Seq, Size: int64(packed.Len() + len(list))})
+	s.Prove = func(node, user string) []byte { return fakeProof(s.Record, node, user) }
 	return s
+}
+
+// fakeProof is what a Fake takes for a proof.
+func fakeProof(record []byte, node, user string) []byte {
+	return fmt.Appendf(nil, "%s for %s of %s", record, user, node)
 }
 
 // Tombstone implements Author.

@@ -250,16 +250,34 @@ func (f *Fake) Publish(ctx context.Context, p control.PublishRequest) (control.R
 		site = &fakeSite{pins: map[string]bool{}}
 		f.sites[r.Name] = site
 	}
-	if site.own && !control.CallerFrom(ctx).Owns(site.user) {
-		return control.Receipt{}, fmt.Errorf("another user publishes %s: %w", r.Name, control.ErrDenied)
+	if err := site.mayReplace(ctx, r, p); err != nil {
+		return control.Receipt{}, err
 	}
-	if r.Seq <= site.seq {
-		return control.Receipt{}, fmt.Errorf("sequence %d after %d: %w", r.Seq, site.seq, control.ErrStale)
-	}
-	site.user, site.own, site.withdrawn, site.seq = control.CallerFrom(ctx).User, true, false, r.Seq
+	site.withdrawn, site.seq = false, r.Seq
 	site.versions = append(site.versions, fakeVersion{r, p.Note, time.Now().UTC()})
 	f.changedLocked()
 	return f.receiptLocked(r.Name, site), nil
+}
+
+// mayReplace says whether a caller may hand in a record, and makes the site
+// the caller's where it was not.
+func (s *fakeSite) mayReplace(ctx context.Context, r fakeRecord, p control.PublishRequest) error {
+	caller := control.CallerFrom(ctx)
+	holds := bytes.Equal(p.Proof, fakeProof(p.Record, fakeNode, caller.User))
+	if !holds && (caller.OneOfMany() || s.own && !caller.Owns(s.user)) {
+		return fmt.Errorf("the key of %s was not shown: %w", r.Name, control.ErrDenied)
+	}
+	if r.Seq <= s.seq {
+		return fmt.Errorf("sequence %d after %d: %w", r.Seq, s.seq, control.ErrStale)
+	}
+	if s.own && caller.Owns(s.user) {
+		return nil
+	}
+	s.user, s.own = caller.User, true
+	for i := range s.versions {
+		s.versions[i].note = ""
+	}
+	return nil
 }
 
 func (f *Fake) receiptLocked(name string, s *fakeSite) control.Receipt {
@@ -281,9 +299,9 @@ func fakeAddress(name string) string {
 }
 
 // Withdraw implements control.Control.
-func (f *Fake) Withdraw(ctx context.Context, tombstone []byte) (control.Receipt, error) {
+func (f *Fake) Withdraw(ctx context.Context, p control.PublishRequest) (control.Receipt, error) {
 	var r fakeRecord
-	if err := json.Unmarshal(tombstone, &r); err != nil || !r.Tombstone {
+	if err := json.Unmarshal(p.Record, &r); err != nil || !r.Tombstone {
 		return control.Receipt{}, fmt.Errorf("read the tombstone: %w", control.ErrInvalid)
 	}
 	f.mu.Lock()

@@ -201,9 +201,17 @@ func testBadBlock(t *testing.T, c control.Control, _ Author) {
 func publish(t *testing.T, c control.Control, s Signed, note string) control.Receipt {
 	t.Helper()
 	must(t, c.PutBlocks(t.Context(), s.All()))
-	r, err := c.Publish(t.Context(), control.PublishRequest{Record: s.Record, Note: note})
+	r, err := c.Publish(t.Context(), request(t, c, s, note))
 	must(t, err)
 	return r
+}
+
+// request is what an author hands in who has the site's key.
+func request(t *testing.T, c control.Control, s Signed, note string) control.PublishRequest {
+	t.Helper()
+	st, err := c.Status(t.Context())
+	must(t, err)
+	return control.PublishRequest{Record: s.Record, Note: note, Proof: s.Prove(st.NodeID, st.User)}
 }
 
 func testPublish(t *testing.T, c control.Control, a Author) {
@@ -240,7 +248,7 @@ func testRefusals(t *testing.T, c control.Control, a Author) {
 	wantErr(t, "publish nonsense", err, control.ErrInvalid)
 	_, err = c.Publish(t.Context(), control.PublishRequest{Record: a.Tombstone(t, "ref.alt")})
 	wantErr(t, "publish a tombstone", err, control.ErrInvalid)
-	_, err = c.Withdraw(t.Context(), s.Record)
+	_, err = c.Withdraw(t.Context(), control.PublishRequest{Record: s.Record})
 	wantErr(t, "withdraw with a record", err, control.ErrInvalid)
 	old := a.Site(t, "ref.alt", map[string]string{"index.html": "old"})
 	publish(t, c, a.Site(t, "ref.alt", map[string]string{"index.html": "new"}), "")
@@ -276,7 +284,7 @@ func testVersions(t *testing.T, c control.Control, a Author) {
 func testWithdraw(t *testing.T, c control.Control, a Author) {
 	s := a.Site(t, "gone.alt", map[string]string{"index.html": "here"})
 	publish(t, c, s, "")
-	r, err := c.Withdraw(t.Context(), a.Tombstone(t, "gone.alt"))
+	r, err := c.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, "gone.alt")})
 	must(t, err)
 	if !r.Withdrawn || r.Name != "gone.alt" || r.Seq <= s.Seq {
 		t.Errorf("receipt of a withdrawal %+v", r)

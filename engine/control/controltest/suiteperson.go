@@ -247,6 +247,7 @@ func runRights(t *testing.T, start Start) {
 		testForeign(t, who, c, a, mine)
 	}
 	testOthersBlocks(t, anna, bert, mine)
+	testPossession(t, a, anna, bert, root)
 	if got := readArchive(t, bert, "anna.alt"); got["index.html"] != "anna" {
 		t.Errorf("another user reads %v", got)
 	}
@@ -256,7 +257,7 @@ func runRights(t *testing.T, start Start) {
 		who   string
 		c     *control.Client
 		sites int
-	}{{"the author", anna, 1}, {"who pinned it, too", bert, 2}, {"an operator", eve, 0}, {"an administrator", root, 2}} {
+	}{{"the author", anna, 2}, {"who pinned it, too", bert, 2}, {"an operator", eve, 0}, {"an administrator", root, 3}} {
 		sites, err := c.c.Sites(t.Context())
 		must(t, err)
 		if len(sites) != c.sites {
@@ -278,7 +279,7 @@ func testForeign(t *testing.T, who string, c *control.Client, a Author, s Signed
 	newer := a.Site(t, s.Name, map[string]string{"index.html": "another's"})
 	must(t, c.PutBlocks(t.Context(), newer.All()))
 	_, publish := c.Publish(t.Context(), control.PublishRequest{Record: newer.Record})
-	_, withdraw := c.Withdraw(t.Context(), a.Tombstone(t, s.Name))
+	_, withdraw := c.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name)})
 	_, receipt := c.Receipt(t.Context(), s.Name)
 	_, versions := c.Versions(t.Context(), s.Name)
 	_, activity := c.Activity(t.Context(), s.Name)
@@ -291,6 +292,31 @@ func testForeign(t *testing.T, who string, c *control.Client, a Author, s Signed
 	}
 	if sites, err := c.Sites(t.Context()); err != nil || len(sites) != 0 {
 		t.Errorf("%s sees %+v, %v", who, sites, err)
+	}
+}
+
+// testPossession checks that nobody gets a site whose key they cannot show,
+// and that who can gets it from anybody else.
+func testPossession(t *testing.T, a Author, anna, bert, root *control.Client) {
+	s := a.Site(t, "found.alt", map[string]string{"index.html": "read in the network"})
+	must(t, bert.PutBlocks(t.Context(), s.All()))
+	_, err := bert.Publish(t.Context(), control.PublishRequest{Record: s.Record})
+	wantErr(t, "a record without a proof", err, control.ErrDenied)
+	_, err = bert.Publish(t.Context(), request(t, anna, s, ""))
+	wantErr(t, "a record with another user's proof", err, control.ErrDenied)
+	_, err = bert.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name)})
+	wantErr(t, "a tombstone without a proof", err, control.ErrDenied, control.ErrNotFound)
+	found := a.Site(t, s.Name, map[string]string{"index.html": "read in the network"})
+	must(t, root.PutBlocks(t.Context(), found.All()))
+	_, err = root.Publish(t.Context(), control.PublishRequest{Record: found.Record, Note: "a remark"})
+	must(t, err)
+	publish(t, anna, a.Site(t, s.Name, map[string]string{"index.html": "mine"}), "")
+	versions, err := anna.Versions(t.Context(), s.Name)
+	must(t, err)
+	for _, v := range versions {
+		if v.Note != "" {
+			t.Errorf("a remark of another user's went with the site: %+v", v)
+		}
 	}
 }
 
