@@ -138,6 +138,9 @@ func serve(ctx context.Context, conn net.Conn, handle Handler) error {
 	conn.SetReadDeadline(time.Now().Add(readTimeout))
 	in := bufio.NewReader(io.LimitReader(conn, maxRequest))
 	line, err := in.ReadBytes('\n')
+	if errors.Is(err, io.EOF) && len(line) == 0 {
+		return nil // it only looked whether anybody is here
+	}
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
@@ -205,6 +208,17 @@ func Send(ctx context.Context, dir string, r Request, report func(Reply)) error 
 			report(reply)
 		}
 	}
+}
+
+// Answers reports whether the one for dir listens just now. It takes no lock,
+// not even to look: that would be in the way of a process that claims it.
+func Answers(ctx context.Context, dir string) bool {
+	conn, err := ipc.Dial(ctx, dir)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // dial reaches the one, waiting a little for one that is starting.

@@ -45,6 +45,24 @@ func TestOneAndItsRequests(t *testing.T) {
 	}
 }
 
+func TestAnswers(t *testing.T) {
+	dir := t.TempDir()
+	if Answers(t.Context(), dir) {
+		t.Error("nobody answers")
+	}
+	one, err := Claim(dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Answers(t.Context(), dir) {
+		t.Error("the one does not answer")
+	}
+	one.Close()
+	if Answers(t.Context(), dir) {
+		t.Error("it answers after its end")
+	}
+}
+
 func TestTheClaimPassesOn(t *testing.T) {
 	dir := t.TempDir()
 	for range 3 {
