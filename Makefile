@@ -1,17 +1,28 @@
-# AltNet. `make run` starts a node, `make test` runs everything the CI runs.
-# Both install what a bare Debian lacks, where they may.
+# AltNet. `make run` starts the desktop program where there is a display, else
+# a node with a prompt; `make test` runs everything the CI runs. Both install
+# what a bare Debian lacks, where they may.
 
 GO      ?= go
 ARGS    ?=
-# No C is needed but by the race detector.
+# No C is needed but by the window and the race detector.
 NOCGO   := CGO_ENABLED=0
 LDFLAGS := -s -w
 SYSTEMS := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: dist run build test race vet lint vuln e2e bench fuzz cross clean need-certs need-cc need-e2e
+.PHONY: dist run build test race vet lint vuln e2e bench fuzz cross clean window need-certs need-cc need-e2e need-desk need-window
 
-run: build
-	./altnet $(ARGS)
+# WINDOW=0 leaves the window out.
+WINDOW ?= $(if $(DISPLAY)$(WAYLAND_DISPLAY),1,0)
+run: $(if $(filter 1,$(WINDOW)),window) build
+	@if test "$(WINDOW)" = 1 && test -x altnet-desktop; then exec ./altnet-desktop $(ARGS); else exec ./altnet $(ARGS); fi
+
+# The program with the window. The first build takes minutes; without a C
+# compiler and the headers of OpenGL and X11 there is none, which is said.
+window: need-window
+	@if command -v gcc >/dev/null && test -e /usr/include/GL/gl.h; then \
+		echo "building the window"; \
+		CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o altnet-desktop .; \
+	else rm -f altnet-desktop; echo "no C compiler or no OpenGL headers: the window is left out"; fi
 
 build: need-certs
 	$(NOCGO) $(GO) build -tags nogui -trimpath -ldflags '$(LDFLAGS)' -o altnet .
@@ -28,8 +39,8 @@ test: lint
 # Whole networks of the real program, real documentation, a real browser.
 # The giant file and the idle node take long: see e2e/memory_test.go.
 KILLS ?= 10
-e2e: need-e2e build
-	$(NOCGO) $(GO) test -tags nogui ./e2e -count 1 -timeout 30m -e2e -altnet $(CURDIR)/altnet -kills $(KILLS) $(E2EFLAGS)
+e2e: need-e2e need-desk build window
+	$(NOCGO) $(GO) test -tags nogui ./e2e -count 1 -timeout 30m -e2e -altnet $(CURDIR)/altnet $(addprefix -window ,$(wildcard $(CURDIR)/altnet-desktop)) -kills $(KILLS) $(E2EFLAGS)
 
 # The race detector needs a C compiler; where none can be had, say so.
 race: need-cc
@@ -87,7 +98,7 @@ dist: need-certs
 	packaging/dist $(TARGETS)
 
 clean:
-	rm -rf altnet altnet.exe dist
+	rm -rf altnet altnet.exe altnet-desktop dist
 
 # Downloading modules needs the roots of trust.
 need-certs:
@@ -105,6 +116,29 @@ need-e2e: need-certs
 	@.ci/need bind9-dnsutils dig
 	@.ci/need openssl openssl
 	@.ci/need curl curl
+
+# What the tests of the desktop drive: a display, a window manager, a bus, a
+# program to drag from, and eyes.
+need-desk: need-certs
+	@.ci/need xvfb Xvfb
+	@.ci/need openbox openbox
+	@.ci/need xdotool xdotool
+	@.ci/need dbus dbus-daemon
+	@.ci/need libgl1-mesa-dri /usr/share/doc/libgl1-mesa-dri
+	@.ci/need python3-gi /usr/lib/python3/dist-packages/gi
+	@.ci/need gir1.2-gtk-3.0 /usr/share/doc/gir1.2-gtk-3.0
+	@.ci/need imagemagick import
+	@.ci/need tesseract-ocr tesseract
+
+need-window: need-certs need-cc
+	@.ci/need pkg-config pkg-config
+	@.ci/need libgl-dev /usr/include/GL/gl.h
+	@.ci/need libx11-dev /usr/include/X11/Xlib.h
+	@.ci/need libxcursor-dev /usr/include/X11/Xcursor/Xcursor.h
+	@.ci/need libxrandr-dev /usr/include/X11/extensions/Xrandr.h
+	@.ci/need libxinerama-dev /usr/include/X11/extensions/Xinerama.h
+	@.ci/need libxi-dev /usr/include/X11/extensions/XInput2.h
+	@.ci/need libxxf86vm-dev /usr/include/X11/extensions/xf86vmode.h
 
 need-cc:
 	@.ci/need gcc gcc

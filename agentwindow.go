@@ -39,6 +39,8 @@ type windowProcess struct {
 	mu      sync.Mutex
 	in      io.WriteCloser // nil: no window is open
 	closing bool           // the agent ends
+	sent    time.Time      // when the window that is open was asked for something
+	again   func() error   // asks once more
 	ended   sync.WaitGroup
 }
 
@@ -73,6 +75,7 @@ func (w *windowProcess) show(r windowRequest, env map[string]string, failed func
 		return nil
 	}
 	if w.in != nil && w.send(r) == nil {
+		w.sent, w.again = time.Now(), func() error { return w.show(r, env, failed) }
 		return nil
 	}
 	return w.start(r, env, failed, false)
@@ -107,8 +110,7 @@ func (w *windowProcess) start(r windowRequest, env map[string]string, failed fun
 	started := time.Now()
 	w.ended.Go(func() {
 		err := cmd.Wait()
-		w.gone(in)
-		if err == nil {
+		if again := w.gone(in); again != nil && again() == nil || err == nil {
 			return
 		}
 		w.log.Warn("the window ended", "err", err, "after", time.Since(started))
@@ -130,13 +132,24 @@ func (w *windowProcess) retry(r windowRequest, env map[string]string, failed fun
 	return w.start(r, env, failed, true)
 }
 
-// gone notes that the window behind in has ended.
-func (w *windowProcess) gone(in io.WriteCloser) {
+// justSent is how long before its end a window may have been sent what it had
+// no time to do.
+const justSent = time.Second
+
+// gone notes that the window behind in has ended. It returns what asks another
+// window for what this one has not done, nil for nothing.
+func (w *windowProcess) gone(in io.WriteCloser) (again func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.in == in {
-		w.in = nil
+	if w.in != in {
+		return nil
 	}
+	w.in = nil
+	if time.Since(w.sent) < justSent {
+		again = w.again
+	}
+	w.again = nil
+	return again
 }
 
 // open reports whether there is a window.
