@@ -46,6 +46,7 @@ type windowProcess struct {
 
 // openWindow raises the window, or starts it.
 func (a *agent) openWindow(ctx context.Context, r instance.Request) {
+	a.attended()
 	failed := func(err error) {
 		a.post(ctx, func() { a.windowFailed(ctx, err) })
 	}
