@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"altnet/engine/control"
+	"altnet/engine/control/controltest"
 	"altnet/engine/gateway"
 	"altnet/engine/identity"
 	"altnet/engine/record"
@@ -249,7 +250,19 @@ func TestDoorsOfANode(t *testing.T) {
 	if _, port, _ := net.SplitHostPort(e.doors.http[1].Addr().String()); fmt.Sprint(e.doors.localPort()) != port {
 		t.Errorf("the second door is at %d", e.doors.localPort())
 	}
-	other := serving(t, nil)
+	user := controltest.Served(t, e, control.Caller{User: "1001", Local: true})
+	if proven, err := user.ProveGateway(t.Context()); err != nil || len(proven) != 2 || proven[0] != d.Gateway {
+		t.Errorf("proven: %v, %v", proven, err)
+	}
+	other := serving(t, func(c *Config) { c.Gateway = "0.0.0.0:0" })
+	if proven, err := other.ProveGateway(t.Context()); err != nil || len(proven) != 1 {
+		t.Errorf("one that listens everywhere: %v, %v", proven, err)
+	}
+	other.doors.secret = []byte("what the answerer does not know")
+	user = controltest.Served(t, other, control.Caller{User: "1001", Local: true})
+	if proven, err := user.ProveGateway(t.Context()); !errors.Is(err, control.ErrImpostor) {
+		t.Errorf("an impostor: %v, %v", proven, err)
+	}
 	if err := ProveGateway(t.Context(), e.cfg.Data, other.doors.http[0].Addr().String()); !errors.Is(err, gateway.ErrImpostor) {
 		t.Errorf("another node's gateway: %v", err)
 	}

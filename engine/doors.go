@@ -99,7 +99,34 @@ func ProveGateway(ctx context.Context, data, addr string) error {
 	if err != nil {
 		return err
 	}
-	return gateway.Prove(ctx, at, secret)
+	return gateway.Prove(ctx, dialled(at), secret)
+}
+
+// ProveGateway implements control.Control.
+func (e *Engine) ProveGateway(ctx context.Context) ([]string, error) {
+	proven := []string{}
+	for _, l := range e.doors.http {
+		bound, err := netip.ParseAddrPort(l.Addr().String())
+		if err != nil {
+			return nil, fmt.Errorf("prove the gateway: %w", err)
+		}
+		if err := gateway.Prove(ctx, dialled(bound), e.doors.secret); errors.Is(err, gateway.ErrImpostor) {
+			return nil, control.Mark(control.ErrImpostor, err)
+		} else if err != nil {
+			return nil, err
+		}
+		proven = append(proven, bound.String())
+	}
+	return proven, nil
+}
+
+// dialled is where a browser on this computer reaches what listens at an
+// address: one that listens everywhere is reached on loopback.
+func dialled(bound netip.AddrPort) netip.AddrPort {
+	if !bound.Addr().IsUnspecified() {
+		return bound
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), bound.Port())
 }
 
 // bind listens on a door's addresses; "" keeps it closed.

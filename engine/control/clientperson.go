@@ -30,6 +30,11 @@ func (c *Client) Logs(ctx context.Context) ([]LogLine, error) {
 	return call[[]LogLine](ctx, c, "logs", nothing{})
 }
 
+// ProveGateway implements Control.
+func (c *Client) ProveGateway(ctx context.Context) ([]string, error) {
+	return call[[]string](ctx, c, "prove-gateway", nothing{})
+}
+
 // Activity implements Control.
 func (c *Client) Activity(ctx context.Context, name string) (Activity, error) {
 	return call[Activity](ctx, c, "activity", nameIn{name})

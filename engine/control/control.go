@@ -111,6 +111,11 @@ type Control interface {
 	// Logs returns the newest lines of the log, oldest first, MaxLogs at most.
 	// They hold no secrets and nothing of who read what.
 	Logs(ctx context.Context) ([]LogLine, error)
+	// ProveGateway has the node find out that its own gateway is what answers
+	// at the addresses of its http doors, and returns those, host:port.
+	// ErrImpostor: another program does, and no browser may be led there.
+	// It is for who cannot read the secret in the node's folder.
+	ProveGateway(ctx context.Context) ([]string, error)
 
 	// Activity tells of visits to one of the caller's sites on this node, and
 	// of its copies, over the last ActivityDays days, oldest first.

@@ -25,6 +25,7 @@ var (
 	ErrUnreachable  = errors.New("no peer could be reached")               // Connect, Ping, and a network of nobody
 	ErrFull         = errors.New("the store is full")                      // budget or disk
 	ErrClosed       = errors.New("the node is closing")                    //
+	ErrImpostor     = errors.New("another program answers in its place")   // ProveGateway
 	ErrNotRunning   = errors.New("no node is running")                     // Client alone: nobody listens
 )
 
@@ -50,6 +51,7 @@ var crossing = []struct {
 	{ErrUnreachable, "unreachable", http.StatusBadGateway},
 	{ErrFull, "full", http.StatusInsufficientStorage},
 	{ErrClosed, "closed", http.StatusServiceUnavailable},
+	{ErrImpostor, "impostor", http.StatusConflict},
 	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout},
 }
 

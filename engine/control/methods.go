@@ -14,6 +14,7 @@ func (s *server) network(c Control) {
 	handle(s, "pause", operators, func(ctx context.Context, in untilIn) (nothing, error) { return nothing{}, c.Pause(ctx, in.Until) })
 	handle(s, "forget", operators, func(ctx context.Context, _ nothing) (int64, error) { return c.Forget(ctx) })
 	handle(s, "logs", operators, func(ctx context.Context, _ nothing) ([]LogLine, error) { return c.Logs(ctx) })
+	handle(s, "prove-gateway", users, func(ctx context.Context, _ nothing) ([]string, error) { return c.ProveGateway(ctx) })
 	handle(s, "block", operators, func(ctx context.Context, in blockIn) (nothing, error) {
 		return nothing{}, c.SetBlocked(ctx, in.Target, in.Blocked)
 	})

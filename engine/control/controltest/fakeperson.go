@@ -113,6 +113,9 @@ func (f *Fake) Logs(ctx context.Context) ([]control.LogLine, error) {
 	return slices.Clone(f.person.logs), ctx.Err()
 }
 
+// ProveGateway implements control.Control. A Fake has no gateway.
+func (f *Fake) ProveGateway(ctx context.Context) ([]string, error) { return nil, ctx.Err() }
+
 // Activity implements control.Control.
 func (f *Fake) Activity(ctx context.Context, name string) (control.Activity, error) {
 	f.mu.Lock()

@@ -487,6 +487,8 @@ func testStranger(t *testing.T, c *control.Client, s Signed) {
 	wantErr(t, "a stranger's settings", err, control.ErrDenied)
 	_, err = c.Logs(t.Context())
 	wantErr(t, "a stranger's logs", err, control.ErrDenied)
+	_, err = c.ProveGateway(t.Context())
+	wantErr(t, "a stranger's proof", err, control.ErrDenied)
 	_, err = c.Visited(t.Context())
 	wantErr(t, "a stranger's visits", err, control.ErrDenied)
 	_, err = c.Publish(t.Context(), control.PublishRequest{Record: s.Record})
