@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,7 +24,10 @@ type Config struct {
 	Journal *journal.Journal // opened with Undoers and Surgeons
 	Run     Run              // nil: programs of this computer
 	Lookup  Lookup           // nil: as programs of this computer do
-	Log     *slog.Logger     // nil: nothing is logged
+	// Prove finds out whether our gateway is what answers at an address, with
+	// ErrImpostor where something else does; nil: whoever answers is believed.
+	Prove func(context.Context, netip.AddrPort) error
+	Log   *slog.Logger // nil: nothing is logged
 }
 
 // Run runs a program and returns what it wrote to its output.
@@ -94,7 +98,19 @@ func (c Config) verifyName(ctx context.Context) error {
 	if !slices.ContainsFunc(found, func(a netip.Addr) bool { return a.Unmap() == c.Want.Answer }) {
 		return fmt.Errorf("%w: %s leads to %v instead of %v", ErrClosed, host, found, c.Want.Answer)
 	}
-	return nil
+	return c.prove(ctx, netip.AddrPortFrom(c.Want.Answer, 80)) // where browsers go then
+}
+
+// prove fails with ErrClosed unless our gateway is what answers at an address.
+func (c Config) prove(ctx context.Context, at netip.AddrPort) error {
+	if c.Prove == nil {
+		return nil
+	}
+	err := c.Prove(ctx, at)
+	if err == nil || errors.Is(err, ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrClosed, err)
 }
 
 // undo takes back what a door has in the journal.

@@ -67,12 +67,17 @@ func (d *gnomeDoor) set(ctx context.Context, key, value string, ours bool) error
 }
 
 func (d *gnomeDoor) Verify(ctx context.Context) error {
-	for key, want := range map[string]string{gnomeMode: "auto", gnomeURL: d.cfg.script(false)} {
+	for _, setting := range [][2]string{{gnomeMode, "auto"}, {gnomeURL, d.cfg.script(false)}} {
+		key, want := setting[0], setting[1]
 		now, err := getSetting(ctx, d.cfg.Run, key)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrClosed, err)
 		}
-		if unquote([]byte(now)) != want {
+		value := unquote([]byte(now))
+		if value != want && OurScript(value) {
+			return fmt.Errorf("%w: the script leads where the gateway was before", ErrClosed)
+		}
+		if value != want {
 			return fmt.Errorf("%w: the setting %s is %s", ErrTurnedOff, key, now)
 		}
 	}

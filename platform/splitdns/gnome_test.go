@@ -119,6 +119,9 @@ func TestGNOMEProxy(t *testing.T) {
 		t.Errorf("the settings are %v", f.set)
 	}
 	door.cfg.Want.Gateway = startGateway(t) // the next run has another port
+	if err := door.Verify(t.Context()); !errors.Is(err, ErrClosed) || errors.Is(err, ErrTurnedOff) {
+		t.Errorf("with another port: %v", err)
+	}
 	if err := door.Set(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +170,9 @@ func TestGNOMEProxyChangedSince(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.set["mode"], f.set["host"] = "'manual'", "'proxy'" // the person chose a proxy
+	if err := door.Verify(t.Context()); !errors.Is(err, ErrTurnedOff) {
+		t.Errorf("the person chose a proxy: %v", err)
+	}
 	if err := door.Undo(t.Context()); err != nil {
 		t.Fatal(err)
 	}

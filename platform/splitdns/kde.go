@@ -94,6 +94,9 @@ func (d *kdeDoor) Verify(ctx context.Context) error {
 	}
 	kind, _ := getINI(string(now), kdeGroup, kdeType)
 	script, _ := getINI(string(now), kdeGroup, kdeScript)
+	if kind == kdePAC && script != d.cfg.script(false) && OurScript(script) {
+		return fmt.Errorf("%w: the script leads where the gateway was before", ErrClosed)
+	}
 	if kind != kdePAC || script != d.cfg.script(false) {
 		return fmt.Errorf("%w: %s has the type %q with the script %q", ErrTurnedOff, d.file, kind, script)
 	}

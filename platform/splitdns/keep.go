@@ -140,7 +140,9 @@ func (k *keeper) open(ctx context.Context, door Door) error {
 	if k.worked[door.Name()] && errors.Is(err, ErrTurnedOff) {
 		return err
 	}
-	if err := door.Set(ctx); err != nil {
+	if err := door.Set(ctx); errors.Is(err, ErrTurnedOff) {
+		return err
+	} else if err != nil {
 		k.Log.Warn("a door could not be set", "door", door.Name(), "error", err)
 		return err
 	}

@@ -303,10 +303,13 @@ func TestOurScript(t *testing.T) {
 	w := testWant()
 	for address, want := range map[string]bool{
 		PACURL(w): true, ServedPACURL(w): true,
-		"http://127.0.0.1:8080/proxy.pac":                 false, // of a program like ours
-		"http://pac.corp.example/proxy.pac?altnet":        false,
-		"https://127.0.0.1/proxy.pac?altnet":              false,
-		"data:application/x-ns-proxy-autoconfig;base64,x": false,
+		ServedPACURL(Want{Gateway: w.Gateway, Script: "/proxy-abc234.pac"}): true,
+		"http://127.0.0.1:8080/a/proxy-abc234.pac?altnet":                   false,
+		"http://127.0.0.1:8080/proxyabc.pac?altnet":                         false,
+		"http://127.0.0.1:8080/proxy.pac":                                   false, // of a program like ours
+		"http://pac.corp.example/proxy.pac?altnet":                          false,
+		"https://127.0.0.1/proxy.pac?altnet":                                false,
+		"data:application/x-ns-proxy-autoconfig;base64,x":                   false,
 		"": false, ":": false,
 	} {
 		if OurScript(address) != want {

@@ -188,7 +188,10 @@ func (d *windowsProxy) Set(ctx context.Context) error {
 
 func (d *windowsProxy) Verify(ctx context.Context) error {
 	p := lookWindowsProxy(Env{Value: d.reg.Value})
-	if p.Mode != ProxyOurs || p.What != d.cfg.script(true) {
+	if p.Mode == ProxyOurs && p.What != d.cfg.script(true) {
+		return fmt.Errorf("%w: the script leads where the gateway was before", ErrClosed)
+	}
+	if p.Mode != ProxyOurs {
 		return fmt.Errorf("%w: the settings are %s %s", ErrTurnedOff, p.Mode, p.What)
 	}
 	return d.cfg.verifyProxy(ctx)

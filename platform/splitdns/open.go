@@ -69,15 +69,14 @@ func (d *localhostDoor) Undo(context.Context) error { return nil }
 
 // Verify asks the gateway for its script, as a page that it always has.
 func (d *localhostDoor) Verify(ctx context.Context) error {
-	return d.cfg.verifyGateway(ctx, &http.Transport{}, "http://"+d.cfg.Want.Gateway.String()+"/proxy.pac")
-}
-
-// verifyGateway fetches a page of the gateway and wants any answer that is not
-// a refusal.
-func (c Config) verifyGateway(ctx context.Context, transport *http.Transport, url string) error {
-	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	if err := d.cfg.prove(ctx, d.cfg.Want.Gateway); err != nil {
+		return err
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	url := "http://" + d.cfg.Want.Gateway.String() + "/proxy.pac"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

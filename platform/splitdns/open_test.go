@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,6 +78,39 @@ func TestVerifyProxyOfAnother(t *testing.T) {
 	cfg.Want.Gateway = netip.MustParseAddrPort(strings.TrimPrefix(other.URL, "http://"))
 	if err := cfg.verifyProxy(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("another program on our port: %v", err)
+	}
+}
+
+// A door leads to whoever answers at the gateway's address: that has to be ours.
+func TestTheGatewayProvesItself(t *testing.T) {
+	cfg := testConfig(t, Exec)
+	cfg.Lookup = fakeLookup(t, []string{"127.83.65.76"}, nil)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	local := cfg
+	local.Want.Gateway = netip.MustParseAddrPort(strings.TrimPrefix(server.URL, "http://"))
+	for _, c := range []struct {
+		err      error
+		impostor bool
+	}{{nil, false}, {ErrImpostor, true}, {errors.New("no secret"), false}} {
+		var asked []netip.AddrPort
+		prove := func(_ context.Context, at netip.AddrPort) error {
+			asked = append(asked, at)
+			return c.err
+		}
+		cfg.Prove, local.Prove = prove, prove
+		for what, err := range map[string]error{
+			"a proxy": cfg.verifyProxy(t.Context()), "a name": cfg.verifyName(t.Context()), "localhost": (&localhostDoor{local}).Verify(t.Context()),
+		} {
+			if errors.Is(err, ErrClosed) != (c.err != nil) || errors.Is(err, ErrImpostor) != c.impostor {
+				t.Errorf("%s with %v: %v", what, c.err, err)
+			}
+		}
+		for _, at := range []netip.AddrPort{cfg.Want.Gateway, netip.MustParseAddrPort("127.83.65.76:80"), local.Want.Gateway} {
+			if !slices.Contains(asked, at) {
+				t.Errorf("%v was not asked, only %v", at, asked)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package splitdns
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -43,7 +44,7 @@ func PACURL(w Want) string {
 // ServedPACURL is the address of the script that the gateway gives out, for
 // systems that read no script out of its address.
 func ServedPACURL(w Want) string {
-	return "http://" + w.Gateway.String() + "/proxy.pac?" + scriptQuery
+	return "http://" + w.Gateway.String() + cmp.Or(w.Script, "/proxy.pac") + "?" + scriptQuery
 }
 
 // OurScript reports whether the address of a proxy script is one of AltNet's.
@@ -53,11 +54,18 @@ func OurScript(address string) bool {
 		return err == nil && strings.HasPrefix(string(script), scriptMark+"\n")
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" || u.Path != "/proxy.pac" || u.RawQuery != scriptQuery {
+	if err != nil || u.Scheme != "http" || !scriptPath(u.Path) || u.RawQuery != scriptQuery {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return err == nil && ip.IsLoopback()
+}
+
+// scriptPath reports whether a gateway gives its script out there: under the
+// name for everybody or that of one installation, proxy-TOKEN.pac.
+func scriptPath(path string) bool {
+	token, found := strings.CutSuffix(path, ".pac")
+	return found && (token == "/proxy" || strings.HasPrefix(token, "/proxy-")) && strings.Count(path, "/") == 1
 }
 
 // script is the address to set: on Linux one that holds the script itself.
@@ -76,6 +84,9 @@ func (c Config) script(served bool) string {
 func (c Config) verifyProxy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	if err := c.prove(ctx, c.Want.Gateway); err != nil {
+		return err
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Want.Gateway.String())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrClosed, err)

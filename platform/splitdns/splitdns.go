@@ -73,6 +73,7 @@ type Want struct {
 	Answer  netip.Addr     // the address that it answers for every name: that of the gateway
 	Gateway netip.AddrPort // http, proxy and script
 	PAC     string         // address of the proxy script; "": PACURL on Linux, ServedPACURL elsewhere
+	Script  string         // path of the script that the gateway gives out; "": /proxy.pac
 }
 
 var (
@@ -86,6 +87,9 @@ var (
 	ErrTurnedOff = fmt.Errorf("%w: the proxy script is not set", ErrClosed)
 	// ErrClosed is returned by Verify for a door that does not lead to us.
 	ErrClosed = errors.New("the door does not work")
+	// ErrImpostor is returned by Verify where another program answers in the
+	// gateway's place: the door must not stay open.
+	ErrImpostor = fmt.Errorf("%w: another program answers in AltNet's place", ErrClosed)
 )
 
 // Door is a way for names to reach us.
