@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"altnet/engine/control"
 )
@@ -25,7 +24,7 @@ func (a *agent) openDoors(ctx context.Context) {
 		return
 	}
 	a.gateway = st.Doors.Gateway
-	a.tasks.Go(func() {
+	a.atDoors(func() {
 		su, err := newSetup(setupOf{status: st, service: st.Host == control.HostService, log: a.log})
 		if err != nil {
 			a.log.Warn("browsers are not led to AltNet", "err", err)
@@ -38,13 +37,39 @@ func (a *agent) openDoors(ctx context.Context) {
 	})
 }
 
+// atDoors does work at the doors, one after the other, away from the loop.
+func (a *agent) atDoors(work func()) {
+	before, done := a.doorWork, make(chan struct{})
+	a.doorWork = done
+	a.tasks.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		work()
+	})
+}
+
+// shutDoors takes back what leads to a node that no longer answers: its port is
+// anybody's on this computer by now. They are opened again when it is back.
+func (a *agent) shutDoors(ctx context.Context) {
+	if a.gateway == "" {
+		return
+	}
+	a.gateway = ""
+	a.atDoors(func() { a.takeBack(context.WithoutCancel(ctx)) })
+}
+
 // closeDoors takes back what leads to an engine that ends with the agent: a
 // proxy script without its server would be in everybody's way.
 func (a *agent) closeDoors() {
-	if a.host.service() {
-		return
+	if !a.host.service() {
+		a.takeBack(context.Background())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+}
+
+func (a *agent) takeBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, takeBackTime)
 	defer cancel()
 	su, err := newSetup(setupOf{log: a.log})
 	if err == nil {
@@ -53,4 +78,21 @@ func (a *agent) closeDoors() {
 	if err != nil {
 		a.log.Warn("browsers are still led to AltNet, which has ended; altnet undo takes that back", "err", err)
 	}
+}
+
+// guardDoors takes back what an agent left that was killed, and has a guard do
+// so for this one. It returns what dismisses the guard. The doors to a service
+// stay open while no agent runs: the service does not end with it.
+func (a *agent) guardDoors(ctx context.Context) (dismiss func()) {
+	if a.host.service() {
+		return func() {}
+	}
+	if err := takeBackDoors(ctx, a.profile, nil, a.log); err != nil {
+		a.log.Warn("take back what an agent left that was killed", "err", err)
+	}
+	g, err := startGuard(a.program, a.opts.passOn(), a.log)
+	if err != nil {
+		a.log.Warn("a kill of the agent leaves its doors to the next start", "err", err)
+	}
+	return g.dismiss
 }

@@ -43,6 +43,7 @@ type agent struct {
 	folders   *folders         // nil: the system watches none
 	browsing  bool             // .alt opens in the browsers
 	gateway   string           // that the doors were led to last
+	doorWork  chan struct{}    // closed when the last work at the doors is done
 	listeners map[chan []string]bool
 	told      bool // that the service is down
 	shown     bool // somebody shows tray icons
@@ -52,6 +53,7 @@ type agent struct {
 // run starts everything, shows the tray on this goroutine, and ends everything.
 func (a *agent) run(want show) error {
 	ctx := a.life
+	defer a.guardDoors(ctx)()
 	a.host.start(ctx)
 	defer a.host.stop()
 	defer a.closeDoors()
@@ -379,6 +381,7 @@ func (a *agent) lost(ctx context.Context) {
 	}
 	a.state.Link = link
 	a.state.Service = link == tray.ServiceDown
+	a.shutDoors(ctx)
 	if link == tray.ServiceDown && !a.told {
 		a.told = true
 		a.notify(ctx, notify.Note{Subject: "service-down", Title: a.texts.Get("note.service-down.title"), Body: a.texts.Get("note.service-down.body"), Urgent: true})

@@ -98,8 +98,11 @@ func commands() []command {
 func (c command) outside() bool { return slices.Contains([]string{"key", "agent", "quit"}, c.name) }
 
 func lookup(word string) (command, bool) {
-	if word == helperWord { // not for people
+	switch word { // not for people
+	case helperWord:
 		return command{helperWord, "REQUEST", 1, 1, "", nil, helper}, true
+	case guardWord:
+		return command{guardWord, "", 0, 0, "", nil, guardDoors}, true
 	}
 	for _, c := range commands() {
 		if c.name == word {

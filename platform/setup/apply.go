@@ -214,6 +214,9 @@ func (s *Setup) Start(ctx context.Context) (Result, error) {
 	}
 	r := Result{Door: splitdns.Localhost}
 	s.applyDoors(ctx, plan, &r, func(Step) {})
+	if !r.Browsing && r.Why == "" {
+		r.Why = whyNot(plan)
+	}
 	return r, nil
 }
 
