@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"altnet/engine"
 	"altnet/engine/control"
 	"altnet/platform/instance"
 	"altnet/ui/tray"
@@ -183,7 +185,7 @@ func TestReplaced(t *testing.T) {
 }
 
 // agentHost is a host with an engine of its own, in a world without a service.
-func agentHost(t *testing.T) (*host, string) {
+func agentHost(t *testing.T, change ...func(*host)) (*host, string) {
 	t.Helper()
 	base := t.TempDir()
 	t.Setenv("HOME", base)
@@ -206,9 +208,66 @@ func agentHost(t *testing.T) (*host, string) {
 	if h.service() {
 		t.Skip("this computer has the service installed")
 	}
+	for _, f := range change {
+		f(h)
+	}
 	h.start(t.Context())
 	t.Cleanup(h.stop)
 	return h, base
+}
+
+// unplugged is a computer whose cord is out once it is closed.
+type unplugged chan struct{}
+
+// Power implements engine.System.
+func (u unplugged) Power(ctx context.Context) iter.Seq[engine.Power] {
+	return func(yield func(engine.Power) bool) {
+		if !yield(engine.Power{}) {
+			return
+		}
+		select {
+		case <-u:
+			yield(engine.Power{OnBattery: true})
+		case <-ctx.Done():
+		}
+	}
+}
+
+func TestTheAgentsNodePausesOnBattery(t *testing.T) {
+	cord := make(unplugged)
+	h, _ := agentHost(t, func(h *host) {
+		if _, ok := h.system.(machine); !ok {
+			t.Errorf("the agent's node does not look at this computer but at %T", h.system)
+		}
+		h.system = cord
+	})
+	answers(t, h)
+	s, err := h.client.Settings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Accepted, s.PauseOnBattery = time.Now(), true
+	if err := h.client.SetSettings(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if st := answers(t, h); st.Paused != nil {
+		t.Fatalf("paused with the cord in: %+v", st.Paused)
+	}
+	close(cord)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for e, err := range h.client.Events(ctx) {
+		if err != nil {
+			t.Fatalf("not paused on battery: %v", err)
+		}
+		if e.Status != nil && e.Status.Paused != nil {
+			if e.Status.Paused.Reason != control.PauseBattery {
+				t.Errorf("paused for %q", e.Status.Paused.Reason)
+			}
+			return
+		}
+	}
+	t.Error("not paused on battery")
 }
 
 // answers waits for the host's node to answer.

@@ -25,6 +25,7 @@ type host struct {
 	profile string
 	program string
 	log     *slog.Logger
+	system  engine.System // the computer around the engine
 	client  *control.Client
 	busy    atomic.Int64 // calls that a restart of the agent must not interrupt
 	opening atomic.Bool  // nobody has seen the engine fail or run yet
@@ -38,7 +39,7 @@ type host struct {
 }
 
 func newHost(o *options, data, profile, program string, log *slog.Logger) *host {
-	h := &host{opts: o, data: data, profile: profile, program: program, log: log, again: make(chan struct{}, 1)}
+	h := &host{opts: o, data: data, profile: profile, program: program, log: log, system: machine{log}, again: make(chan struct{}, 1)}
 	h.client = control.NewClient(o.dialer())
 	return h
 }
@@ -118,7 +119,7 @@ func (h *host) open(ctx context.Context) (*hosted, error) {
 // be a peer.
 func (h *host) config() (engine.Config, error) {
 	cfg, err := h.opts.engineConfig(h.data)
-	cfg.Log, cfg.Host, cfg.AskFirst = h.log, control.HostAgent, true
+	cfg.Log, cfg.Host, cfg.AskFirst, cfg.System = h.log, control.HostAgent, true, h.system
 	return cfg, err
 }
 

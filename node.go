@@ -48,6 +48,7 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 	if cfg.Log, err = o.logger(term.err); err != nil {
 		return err
 	}
+	cfg.System = machine{cfg.Log}
 	if err := platform.Private(data); err != nil {
 		return err
 	}
