@@ -25,7 +25,7 @@ func (a *agent) openDoors(ctx context.Context) {
 	}
 	a.gateway = st.Doors.Gateway
 	a.atDoors(func() {
-		su, err := newSetup(setupOf{status: st, service: st.Host == control.HostService, log: a.log})
+		su, err := newSetup(ctx, setupOf{node: a.host.client, status: st, service: st.Host == control.HostService, log: a.log})
 		if err != nil {
 			a.log.Warn("browsers are not led to AltNet", "err", err)
 			return
@@ -71,7 +71,7 @@ func (a *agent) closeDoors() {
 func (a *agent) takeBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, takeBackTime)
 	defer cancel()
-	su, err := newSetup(setupOf{log: a.log})
+	su, err := newSetup(ctx, setupOf{log: a.log})
 	if err == nil {
 		err = su.Stop(ctx)
 	}

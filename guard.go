@@ -96,7 +96,7 @@ func takeBackDoors(ctx context.Context, profile string, superseded func(context.
 	if superseded != nil && superseded(ctx) {
 		return nil
 	}
-	su, err := newSetup(setupOf{log: log})
+	su, err := newSetup(ctx, setupOf{log: log})
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,10 @@ func holdDoors(ctx context.Context, log *slog.Logger) error {
 	if err := cleanDoors(ctx, log); err != nil {
 		return err
 	}
-	want, err := wantedDoors(ctx)
+	folder := machineLayout().Control
+	node := control.NewClient(func(ctx context.Context) (net.Conn, error) { return ipc.Dial(ctx, folder) })
+	defer node.Close()
+	want, err := wantedDoors(ctx, node)
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func holdDoors(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	cfg := splitdns.Config{Want: want, Journal: book, Log: log}
+	cfg := splitdns.Config{Want: want, Journal: book, Prove: prover(node), Log: log}
 	restarts, err := resolverRestarts(ctx)
 	if err != nil {
 		log.Warn("a restart of the resolver is noticed late", "err", err)
@@ -134,11 +137,8 @@ func reportDoors(log *slog.Logger) func(map[splitdns.Name]error) {
 }
 
 // wantedDoors asks the node where it answers.
-func wantedDoors(ctx context.Context) (splitdns.Want, error) {
-	folder := machineLayout().Control
-	client := control.NewClient(func(ctx context.Context) (net.Conn, error) { return ipc.Dial(ctx, folder) })
-	defer client.Close()
-	st, err := client.Status(ctx)
+func wantedDoors(ctx context.Context, node control.Control) (splitdns.Want, error) {
+	st, err := node.Status(ctx)
 	if err != nil {
 		return splitdns.Want{}, fmt.Errorf("ask the node: %w", err)
 	}

@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"altnet/engine/control"
@@ -40,11 +42,16 @@ func openSetup(ctx context.Context, s *session) (*setup.Setup, error) {
 	if err != nil && !errors.Is(err, control.ErrNotRunning) {
 		return nil, err
 	}
-	return newSetup(setupOf{status: st, service: s.opts.usesService(), terminal: s.inTTY, log: log})
+	of := setupOf{status: st, service: s.opts.usesService(), terminal: s.inTTY, log: log}
+	if err == nil {
+		of.node = s.control
+	}
+	return newSetup(ctx, of)
 }
 
 // setupOf is what set-up has to know of the program around it.
 type setupOf struct {
+	node     gateways       // nil: none runs
 	status   control.Status // of the node; the zero value where none runs
 	service  bool           // it is the installed service
 	terminal bool           // a person types, who could be asked for a password there
@@ -52,7 +59,7 @@ type setupOf struct {
 }
 
 // newSetup prepares set-up for the person who runs this process.
-func newSetup(of setupOf) (*setup.Setup, error) {
+func newSetup(ctx context.Context, of setupOf) (*setup.Setup, error) {
 	env := trust.Here(suffix)
 	if !trust.Look(env).HomeMine {
 		return nil, fmt.Errorf("the home folder %s is another user's: run altnet as that user, without sudo", env.Home)
@@ -61,7 +68,7 @@ func newSetup(of setupOf) (*setup.Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := wantOf(of.status, of.service)
+	want := wantOf(of.status, of.service, of.gateway(ctx))
 	return setup.New(setup.Config{
 		Actor: setup.User, Dir: filepath.Dir(dirs.Profile), Machine: machineLayout().State, HasService: of.service, Trust: env, Log: of.log,
 		Root: func() ([]byte, error) { return rootOf(of.status) },
@@ -72,18 +79,68 @@ func newSetup(of setupOf) (*setup.Setup, error) {
 			return splitdns.Decide(splitdns.Look(ctx, splitdns.System()), want), nil
 		},
 		Open: func(name splitdns.Name, j *journal.Journal) (splitdns.Door, error) {
-			return splitdns.Open(name, splitdns.Config{Want: want, Journal: j, Log: of.log})
+			return splitdns.Open(name, splitdns.Config{Want: want, Journal: j, Prove: prover(of.node), Log: of.log})
 		},
 		Elevate: elevate(of.terminal),
 	}), nil
 }
 
+// gateways is what doors ask of a node.
+type gateways interface {
+	ProveGateway(ctx context.Context) ([]string, error)
+}
+
+// gateway is the address that doors lead to: of a service the one whose port an
+// administrator alone may listen on, so that nobody can take its place while it
+// stands still. The zero value where no gateway is open.
+func (of setupOf) gateway(ctx context.Context) netip.AddrPort {
+	main, _ := netip.ParseAddrPort(of.status.Doors.Gateway) // none where it is closed
+	if of.node == nil || !of.service {
+		return main
+	}
+	all, err := of.node.ProveGateway(ctx)
+	if err != nil {
+		return main // whoever leads there asks again, and is told why
+	}
+	for _, text := range all {
+		if at, err := netip.ParseAddrPort(text); err == nil && at.Port() < firstFreePort {
+			return at
+		}
+	}
+	return main
+}
+
+// firstFreePort is the first port that everybody may listen on.
+const firstFreePort = 1024
+
+// prover finds out through a node whether its gateway is what answers at an
+// address; nil where no node runs.
+func prover(node gateways) func(context.Context, netip.AddrPort) error {
+	if node == nil {
+		return nil
+	}
+	return func(ctx context.Context, at netip.AddrPort) error {
+		proven, err := node.ProveGateway(ctx)
+		if errors.Is(err, control.ErrImpostor) {
+			return fmt.Errorf("%w: %w", splitdns.ErrImpostor, err)
+		}
+		if err != nil {
+			return fmt.Errorf("ask the node for its gateway: %w", err)
+		}
+		if !slices.Contains(proven, at.String()) {
+			return fmt.Errorf("%w at %s", splitdns.ErrImpostor, at)
+		}
+		return nil
+	}
+}
+
 // wantOf says where the doors are to lead: to the node's gateway.
-func wantOf(st control.Status, service bool) splitdns.Want {
-	want := splitdns.Want{Suffix: suffix, Service: service}
-	want.Gateway, _ = netip.ParseAddrPort(st.Doors.Gateway) // none where it is closed
+func wantOf(st control.Status, service bool, gateway netip.AddrPort) splitdns.Want {
+	want := splitdns.Want{Suffix: suffix, Service: service, Gateway: gateway, Answer: gateway.Addr()}
 	want.DNS, _ = netip.ParseAddrPort(st.Doors.DNS)
-	want.Answer = want.Gateway.Addr()
+	if pac, err := url.Parse(st.Doors.PAC); err == nil {
+		want.Script = pac.Path
+	}
 	return want
 }
 

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"testing"
 
 	"altnet/engine/ca"
 	"altnet/engine/control"
+	"altnet/platform/splitdns"
 	"altnet/platform/trust"
 )
 
@@ -32,12 +35,56 @@ func TestRootOfANodeIsLimited(t *testing.T) {
 	}
 }
 
+// fakeGateways is a node that has these gateways.
+type fakeGateways struct {
+	all []string
+	err error
+}
+
+func (f fakeGateways) ProveGateway(context.Context) ([]string, error) { return f.all, f.err }
+
 func TestWantOf(t *testing.T) {
-	w := wantOf(control.Status{Doors: control.Doors{Gateway: "127.0.0.1:8080", DNS: "127.0.0.1:53"}}, true)
-	if w.Suffix != "alt" || !w.Service || w.Gateway != netip.MustParseAddrPort("127.0.0.1:8080") || w.Answer != netip.MustParseAddr("127.0.0.1") || w.DNS.Port() != 53 {
+	st := control.Status{Doors: control.Doors{Gateway: "127.0.0.1:8080", DNS: "127.0.0.2:53", PAC: "http://127.0.0.1:8080/proxy-x.pac"}}
+	both := fakeGateways{all: []string{"127.0.0.1:8080", "127.0.0.2:80"}}
+	for _, c := range []struct {
+		name string
+		of   setupOf
+		want string
+	}{
+		{"an agent's", setupOf{node: both, status: st}, "127.0.0.1:8080"},
+		{"a service's", setupOf{node: both, status: st, service: true}, "127.0.0.2:80"},
+		{"a service's without low ports", setupOf{node: fakeGateways{all: both.all[:1]}, status: st, service: true}, "127.0.0.1:8080"},
+		{"a service's that cannot prove it", setupOf{node: fakeGateways{err: control.ErrImpostor}, status: st, service: true}, "127.0.0.1:8080"},
+		{"no node's", setupOf{status: st, service: true}, "127.0.0.1:8080"},
+	} {
+		w := wantOf(c.of.status, c.of.service, c.of.gateway(t.Context()))
+		if w.Suffix != "alt" || w.Service != c.of.service || w.Gateway.String() != c.want || w.Answer != w.Gateway.Addr() || w.DNS.Port() != 53 || w.Script != "/proxy-x.pac" {
+			t.Errorf("%s: %+v", c.name, w)
+		}
+	}
+	if w := wantOf(control.Status{}, false, setupOf{}.gateway(t.Context())); w.Gateway.IsValid() || w.DNS.IsValid() {
 		t.Errorf("%+v", w)
 	}
-	if w := wantOf(control.Status{}, false); w.Gateway.IsValid() || w.DNS.IsValid() {
-		t.Errorf("%+v", w)
+}
+
+func TestProver(t *testing.T) {
+	if prover(nil) != nil {
+		t.Error("no node proves anything")
+	}
+	at := netip.MustParseAddrPort("127.0.0.2:80")
+	for _, c := range []struct {
+		node     fakeGateways
+		fails    bool
+		impostor bool
+	}{
+		{fakeGateways{all: []string{"127.0.0.1:8080", "127.0.0.2:80"}}, false, false},
+		{fakeGateways{all: []string{"127.0.0.1:8080"}}, true, true},
+		{fakeGateways{err: control.ErrImpostor}, true, true},
+		{fakeGateways{err: control.ErrNotRunning}, true, false},
+	} {
+		err := prover(c.node)(t.Context(), at)
+		if (err != nil) != c.fails || errors.Is(err, splitdns.ErrImpostor) != c.impostor {
+			t.Errorf("%+v: %v", c.node, err)
+		}
 	}
 }
