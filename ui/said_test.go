@@ -7,7 +7,7 @@ func TestWhatTheDesktopSaysIsTranslated(t *testing.T) {
 		for want, text := range map[string]Text{
 			"Uhr":                 {ID: "doctor.clock", English: "Clock"},
 			"2 GB frei für /home": {ID: "doctor.disk.ok", English: "{free} free for {folder}", Args: map[string]string{"free": "2 GB", "folder": "/home"}},
-			"Weg zu AltNet: name-alt.localhost öffnet sich ohne jede Änderung": {ID: "doctor.door", English: "Way into AltNet: {door}", Args: map[string]string{"door": "name-alt.localhost opens without any change"}},
+			"Er führt nicht zu AltNet: name-alt.localhost öffnet sich ohne jede Änderung": {ID: "doctor.door.closed", English: "It does not lead to AltNet: {why}", Args: map[string]string{"why": "name-alt.localhost opens without any change"}},
 			"ein VPN ist an; manche ändern den Namensdienst, solange sie an sind (tun0)": {
 				ID: "names.reason.vpn", English: "a VPN is active; some change the resolver while they are on (tun0)", Args: map[string]string{"what": "tun0"}},
 			"of tomorrow: x": {ID: "doctor.tomorrow", English: "of tomorrow: {y}", Args: map[string]string{"y": "x"}},

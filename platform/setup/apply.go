@@ -41,7 +41,7 @@ func (s *Setup) Apply(ctx context.Context, c Choice, step func(Step)) (Result, e
 		step = func(Step) {}
 	}
 	r := Result{Door: splitdns.Localhost}
-	s.applyDoors(ctx, plan, &r, step)
+	s.applyDoors(ctx, plan, false, &r, step)
 	if c.Trust {
 		s.applyStores(ctx, plan, &r, step)
 	}
@@ -59,14 +59,15 @@ func whyNot(p Plan) string {
 }
 
 // applyDoors sets the doors in order. One that is a fallback is set only while
-// none before it works.
-func (s *Setup) applyDoors(ctx context.Context, plan Plan, r *Result, step func(Step)) {
+// none before it works. again says that nobody asks for it just now: what works
+// is left as it is, and so is what the person turned off.
+func (s *Setup) applyDoors(ctx context.Context, plan Plan, again bool, r *Result, step func(Step)) {
 	for _, c := range plan.Changes {
 		if c.Trust || c.door.Fallback && r.Browsing {
 			continue
 		}
 		step(Step{Change: c})
-		err := s.applyDoor(ctx, c)
+		err := s.applyDoor(ctx, c, again)
 		step(Step{Change: c, Done: err == nil, Err: err})
 		switch {
 		case err != nil:
@@ -80,13 +81,18 @@ func (s *Setup) applyDoors(ctx context.Context, plan Plan, r *Result, step func(
 
 // applyDoor sets a door, where that is for this process to do, and looks
 // whether it leads to us. One that does not is taken back.
-func (s *Setup) applyDoor(ctx context.Context, c Change) error {
+func (s *Setup) applyDoor(ctx context.Context, c Change, again bool) error {
 	door, err := s.door(c.door.Door)
 	if err != nil {
 		return err
 	}
 	if c.Actor != s.cfg.Actor {
 		return door.Verify(ctx) // the service's own business
+	}
+	if again {
+		if err := door.Verify(ctx); err == nil || errors.Is(err, splitdns.ErrTurnedOff) {
+			return err
+		}
 	}
 	if err := door.Set(ctx); err != nil {
 		return err
@@ -108,10 +114,14 @@ func (s *Setup) door(name splitdns.Name) (splitdns.Door, error) {
 		return nil, err
 	}
 	door, err := s.cfg.Open(name, j)
-	if err == nil {
-		s.open[name] = door
+	if err != nil {
+		return nil, err
 	}
-	return door, err
+	if s.cfg.Actor == User && MaySet(string(name), User) {
+		door = personsDoor{door, s}
+	}
+	s.open[name] = door
+	return door, nil
 }
 
 func (s *Setup) applyStores(ctx context.Context, plan Plan, r *Result, step func(Step)) {
@@ -197,15 +207,18 @@ func (s *Setup) trusts(ctx context.Context, store trust.Store, root trust.Root) 
 	return err
 }
 
-// Start sets the doors again that the person agreed to, at each start, on wake
-// and when the network changed; without consent it takes back what an earlier
-// process left. It is for the process whose gateway the doors lead to.
+// Start sets the doors again that the person agreed to; without consent it takes
+// back what an earlier process left. It is for the process whose gateway the
+// doors lead to. Keep does so as long as that lives.
 func (s *Setup) Start(ctx context.Context) (Result, error) {
-	c, err := s.Choice()
+	known, err := s.recall()
 	if err != nil {
 		return Result{}, err
 	}
-	if !c.Browsing {
+	if !s.leads(known) {
+		return Result{Door: splitdns.Localhost}, nil
+	}
+	if !known.Browsing {
 		return Result{Door: splitdns.Localhost}, s.Stop(ctx)
 	}
 	plan, err := s.Plan(ctx, Choice{Browsing: true})
@@ -213,7 +226,7 @@ func (s *Setup) Start(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r := Result{Door: splitdns.Localhost}
-	s.applyDoors(ctx, plan, &r, func(Step) {})
+	s.applyDoors(ctx, plan, true, &r, func(Step) {})
 	if !r.Browsing && r.Why == "" {
 		r.Why = whyNot(plan)
 	}
@@ -222,7 +235,11 @@ func (s *Setup) Start(ctx context.Context) (Result, error) {
 
 // Stop takes the doors back, because nothing is behind them from now on. What
 // the person agreed to is kept for the next Start, and the root stays trusted.
+// Doors that have come to lead to another node are left alone.
 func (s *Setup) Stop(ctx context.Context) error {
+	if known, err := s.recall(); err == nil && !s.leads(known) {
+		return nil
+	}
 	var errs []error
 	for name, door := range s.open {
 		errs = append(errs, door.Undo(ctx))

@@ -176,7 +176,9 @@ func TestFixes(t *testing.T) {
 	if _, err := w.process(User).Apply(t.Context(), Choice{true, true}, nil); err != nil {
 		t.Fatal(err)
 	}
-	w.write("home/proxy", "mode=none\n")
+	if err := w.process(User).Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	w.write("etc/ssl/certs/ca-certificates.crt", "")
 	s := w.process(User)
 	for _, c := range s.Doctor(t.Context(), healthy()) {

@@ -52,6 +52,15 @@ func (e *examination) checkPorts(ctx context.Context) []Check {
 	case status != http.StatusOK:
 		return []Check{check("", "ports", "other", Bad, "address", e.node.Gateway)}
 	}
+	if e.cfg.Prove != nil {
+		err = e.cfg.Prove(ctx)
+	}
+	switch {
+	case errors.Is(err, splitdns.ErrImpostor):
+		return []Check{check("", "ports", "other", Bad, "address", e.node.Gateway)}
+	case err != nil:
+		return []Check{check("", "ports", "unproved", Warn, "address", e.node.Gateway, "why", err.Error())}
+	}
 	return []Check{check("", "ports", "ok", OK, "address", e.node.Gateway)}
 }
 
@@ -75,32 +84,49 @@ func (e *examination) checkDoors(ctx context.Context) []Check {
 		works = works || one.State == OK
 		list = append(list, one)
 	}
+	for i, c := range list {
+		if works && c.State == Warn {
+			list[i].State = OK // one way in is enough
+		}
+	}
 	for _, r := range d.Not {
 		list = append(list, inTheWay(r, works))
 	}
-	return append(list, notes(d)...)
+	return append(list, notes(d, works)...)
 }
 
 func (e *examination) checkDoor(ctx context.Context, name splitdns.Name, agreed bool) Check {
-	id, title := "door:"+string(name), say("setup.change."+string(name)).String()
+	id := "door:" + string(name)
+	off := false
 	door, err := e.cfg.Open(name, nil)
 	if err == nil {
 		err = door.Verify(ctx)
 	}
+	if errors.Is(err, splitdns.ErrTurnedOff) {
+		off, _ = e.isOff(ctx, name) // where that cannot be read it counts as closed
+	}
 	var c Check
 	switch {
 	case err == nil:
-		c = check(id, "door", "ok", OK, "door", title)
+		c = check(id, "door", "ok", OK)
 	case !agreed:
-		c = check(id, "door", "unset", Warn, "door", title)
+		c = check(id, "door", "unset", Warn)
+	case off: // by the person: there is nothing to mend
+		c = check(id, "door", "off", Warn)
 	default:
-		c = check(id, "door", "closed", Bad, "door", title, "why", err.Error())
+		c = check(id, "door", "closed", Bad, "why", err.Error())
+	}
+	if c.Title = way(name); off {
+		return c
 	}
 	if c.State != OK && MaySet(string(name), e.cfg.Actor) && e.node.Running {
 		c.Fix = func(ctx context.Context) error { return e.mendDoors(ctx) }
 	}
 	return c
 }
+
+// way names a door in few words.
+func way(name splitdns.Name) Text { return say("doctor.way." + string(name)) }
 
 // mendDoors agrees to browsing, which asking for a fix does, and sets the
 // doors.
@@ -122,7 +148,7 @@ func (e *examination) mendDoors(ctx context.Context) error {
 
 // inTheWay shows a door that cannot be used: no harm where another works.
 func inTheWay(r splitdns.Refusal, works bool) Check {
-	c := Check{ID: "door:" + string(r.Door), Title: say("doctor.door", "door", say("setup.change."+string(r.Door)).String()), State: OK, Found: reason(r.Why, r.What), Remedy: advice(r.Do)}
+	c := Check{ID: "door:" + string(r.Door), Title: way(r.Door), State: OK, Found: reason(r.Why, r.What), Remedy: advice(r.Do)}
 	if !works {
 		c.State, c.Means = Warn, say("doctor.door.refused.means")
 	}
@@ -130,13 +156,18 @@ func inTheWay(r splitdns.Refusal, works bool) Check {
 }
 
 // notes are the decision's own remarks: other proxies, sandboxed browsers.
-func notes(d splitdns.Decision) []Check {
+// They do no harm where names get in.
+func notes(d splitdns.Decision, works bool) []Check {
 	var list []Check
+	state := Warn
+	if works {
+		state = OK
+	}
 	for _, n := range d.Notes {
 		if n.About == splitdns.VPNActive || n.About == splitdns.BrowserDoH || n.About == splitdns.BrowserOwnProxy {
 			continue // looked at by themselves
 		}
-		list = append(list, Check{ID: "note:" + string(n.About), Title: say("doctor.note"), State: Warn, Found: reason(n.About, n.What), Remedy: advice(n.Do)})
+		list = append(list, Check{ID: "note:" + string(n.About), Title: say("doctor.note"), State: state, Found: reason(n.About, n.What), Remedy: advice(n.Do)})
 	}
 	return list
 }

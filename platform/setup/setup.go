@@ -59,6 +59,12 @@ type Config struct {
 	// HasService says that the service is installed: machine-wide doors and
 	// stores are used.
 	HasService bool
+	// Node names the node that the doors lead to, so that another one of the
+	// same person leaves them alone; "": it is not known which.
+	Node string
+	// Prove finds out whether that node's gateway is what answers where the doors
+	// lead, as splitdns.Config.Prove; nil: whoever answers is believed.
+	Prove func(context.Context) error
 	// Elevate runs a Request as an administrator, who is asked once; nil where
 	// there is no way to.
 	Elevate func(context.Context, Request) error
@@ -113,6 +119,10 @@ type remembered struct {
 	// Machine says that an administrator was asked to trust the root for the
 	// whole machine, so that undoing has to ask again.
 	Machine bool `json:"machine,omitempty"`
+	// Node is where the doors lead, Off are those that the person turned off
+	// since in the settings of the desktop.
+	Node string          `json:"node,omitempty"`
+	Off  []splitdns.Name `json:"off,omitempty"`
 }
 
 // Choice returns what was agreed to last; nothing where nobody was asked yet.
@@ -139,7 +149,7 @@ func (s *Setup) recall() (remembered, error) {
 // choose notes what was agreed to, before anything is changed.
 func (s *Setup) choose(c Choice) error {
 	r, _ := s.recall() // what cannot be read is replaced
-	return s.remember(remembered{Choice: c, Machine: r.Machine})
+	return s.remember(remembered{Choice: c, Machine: r.Machine, Node: s.cfg.Node})
 }
 
 func (s *Setup) remember(r remembered) error {

@@ -57,6 +57,8 @@ type world struct {
 	root     []byte
 	decision splitdns.Decision
 	broken   map[splitdns.Name]bool // doors that lead nowhere
+	node     string                 // that processes have
+	impostor bool                   // somebody took the gateway's port
 	fs       *dyingFS
 	service  bool
 	asked    []Request // of the administrator
@@ -149,11 +151,19 @@ func (w *world) process(who Actor) *Setup {
 	}
 	return New(Config{
 		Actor: who, Dir: dir, Machine: machine, HasService: w.service, FS: w.fs, Trust: w.env(),
+		Node: w.node, Prove: w.prove,
 		Root:    func() ([]byte, error) { return w.root, nil },
 		Decide:  func(context.Context) (splitdns.Decision, error) { return w.decision, nil },
 		Open:    func(name splitdns.Name, j *journal.Journal) (splitdns.Door, error) { return &fileDoor{w, name, j}, nil },
 		Elevate: w.elevate,
 	})
+}
+
+func (w *world) prove(context.Context) error {
+	if w.impostor {
+		return splitdns.ErrImpostor
+	}
+	return nil
 }
 
 func (w *world) elevate(ctx context.Context, r Request) error {
@@ -183,6 +193,9 @@ func (d *fileDoor) Name() splitdns.Name { return d.name }
 func (d *fileDoor) line() string { return "door=" + string(d.name) + "\n" }
 
 func (d *fileDoor) Set(ctx context.Context) error {
+	if d.name == splitdns.Localhost {
+		return nil
+	}
 	return d.j.File(ctx, journal.FileChange{
 		Door: string(d.name), Path: d.w.path("home/proxy"), Surgeon: "lines", Part: journal.LinesPart(d.line()),
 		Edit: func(now []byte) ([]byte, error) { return append(bytes.Clone(now), d.line()...), nil },
@@ -190,7 +203,13 @@ func (d *fileDoor) Set(ctx context.Context) error {
 }
 
 func (d *fileDoor) Verify(context.Context) error {
-	if d.w.broken[d.name] || !strings.Contains(d.w.read("home/proxy"), d.line()) {
+	switch {
+	case d.name == splitdns.Localhost:
+	case !strings.Contains(d.w.read("home/proxy"), d.line()):
+		return splitdns.ErrTurnedOff
+	case d.w.impostor:
+		return splitdns.ErrImpostor
+	case d.w.broken[d.name]:
 		return splitdns.ErrClosed
 	}
 	return nil
