@@ -60,8 +60,10 @@ func runRole(ctx context.Context, o *options, words []string, term *terminal) er
 	case asNode:
 		return runNode(ctx, o, term)
 	case asWindow:
+		outlivePipe()
 		return runWindow(ctx, o, words[1:], term)
 	case asDesktop:
+		outlivePipe()
 		return runAgent(ctx, o, term, show{window: true, folders: words})
 	}
 	return runCommand(ctx, o, words, term)

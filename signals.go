@@ -64,3 +64,8 @@ func (s *signals) set(cancel context.CancelFunc) {
 	defer s.mu.Unlock()
 	s.command = cancel
 }
+
+// outlivePipe has a write to standard output or error fail once their reader
+// has gone, instead of ending the program: a window outlives its agent. Programs
+// that this one starts are not affected.
+func outlivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
