@@ -17,23 +17,19 @@ func (a *agent) address(name string) string {
 }
 
 // openDoors leads the person's browsers to the gateway again, where they
-// agreed to that once: at the start, and when the gateway has moved.
+// agreed to that once: from the start, and anew when the gateway has moved.
 func (a *agent) openDoors(ctx context.Context) {
 	st := a.state.Status
 	if st.Doors.Gateway == "" || st.Doors.Gateway == a.gateway {
 		return
 	}
 	a.gateway = st.Doors.Gateway
+	if a.letGo != nil {
+		a.letGo()
+	}
+	ctx, a.letGo = context.WithCancel(ctx)
 	a.atDoors(func() {
-		su, err := newSetup(ctx, setupOf{node: a.host.client, status: st, service: st.Host == control.HostService, log: a.log})
-		if err != nil {
-			a.log.Warn("browsers are not led to AltNet", "err", err)
-			return
-		}
-		r, err := su.Start(ctx)
-		if err != nil || r.Why != "" {
-			a.log.Warn("browsers are not led to AltNet", "err", err, "why", r.Why)
-		}
+		keepDoors(ctx, setupOf{node: a.host.client, status: st, service: st.Host == control.HostService, log: a.log})
 	})
 }
 
@@ -57,6 +53,7 @@ func (a *agent) shutDoors(ctx context.Context) {
 		return
 	}
 	a.gateway = ""
+	a.letGo()
 	a.atDoors(func() { a.takeBack(context.WithoutCancel(ctx)) })
 }
 
@@ -76,7 +73,7 @@ func (a *agent) takeBack(ctx context.Context) {
 		err = su.Stop(ctx)
 	}
 	if err != nil {
-		a.log.Warn("browsers are still led to AltNet, which has ended; altnet undo takes that back", "err", err)
+		sayLeft(a.log, err)
 	}
 }
 

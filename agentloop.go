@@ -43,6 +43,7 @@ type agent struct {
 	folders   *folders         // nil: the system watches none
 	browsing  bool             // .alt opens in the browsers
 	gateway   string           // that the doors were led to last
+	letGo     func()           // ends keeping the doors open; nil: never begun
 	doorWork  chan struct{}    // closed when the last work at the doors is done
 	listeners map[chan []string]bool
 	told      bool // that the service is down

@@ -94,7 +94,7 @@ func holdDoors(ctx context.Context, log *slog.Logger) error {
 		Open:    func(name splitdns.Name) (splitdns.Door, error) { return splitdns.Open(name, cfg) },
 		Which:   splitdns.Name.Machinewide,
 		Changes: splitdns.Merge(ctx, restarts, networkChanges(ctx, log)),
-		Report:  reportDoors(log),
+		Report:  reportDoors(log, splitdns.Name.Machinewide),
 		Log:     log,
 	})
 	return cleanDoors(context.WithoutCancel(ctx), log)
@@ -118,17 +118,19 @@ func networkChanges(ctx context.Context, log *slog.Logger) <-chan struct{} {
 	return changes
 }
 
-// reportDoors logs the doors of the whole computer when their state changes.
-func reportDoors(log *slog.Logger) func(map[splitdns.Name]error) {
+// reportDoors logs the doors that match when their state changes.
+func reportDoors(log *slog.Logger, which func(splitdns.Name) bool) func(map[splitdns.Name]error) {
 	last := map[splitdns.Name]string{}
 	return func(state map[splitdns.Name]error) {
 		for name, err := range state {
 			now := fmt.Sprint(err)
-			if !name.Machinewide() || last[name] == now {
+			if !which(name) || last[name] == now {
 				continue
 			}
 			if last[name] = now; err == nil {
 				log.Info("a door is open", "door", name)
+			} else if errors.Is(err, splitdns.ErrTurnedOff) {
+				log.Info("a door was turned off, and stays so until altnet setup", "door", name)
 			} else {
 				log.Warn("a door stays closed", "door", name, "err", err)
 			}

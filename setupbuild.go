@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -81,6 +82,7 @@ func newSetup(ctx context.Context, of setupOf) (*setup.Setup, error) {
 		Open: func(name splitdns.Name, j *journal.Journal) (splitdns.Door, error) {
 			return splitdns.Open(name, splitdns.Config{Want: want, Journal: j, Prove: prover(of.node), Log: of.log})
 		},
+		Node: of.status.NodeID, Prove: at(want.Gateway, prover(of.node)),
 		Elevate: elevate(of.terminal),
 	}), nil
 }
@@ -95,6 +97,9 @@ type gateways interface {
 // stands still. The zero value where no gateway is open.
 func (of setupOf) gateway(ctx context.Context) netip.AddrPort {
 	main, _ := netip.ParseAddrPort(of.status.Doors.Gateway) // none where it is closed
+	if main.Addr().IsUnspecified() {
+		main = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), main.Port())
+	}
 	if of.node == nil || !of.service {
 		return main
 	}
@@ -134,6 +139,14 @@ func prover(node gateways) func(context.Context, netip.AddrPort) error {
 	}
 }
 
+// at asks for the proof of one address.
+func at(gateway netip.AddrPort, prove func(context.Context, netip.AddrPort) error) func(context.Context) error {
+	if prove == nil {
+		return nil
+	}
+	return func(ctx context.Context) error { return prove(ctx, gateway) }
+}
+
 // wantOf says where the doors are to lead: to the node's gateway.
 func wantOf(st control.Status, service bool, gateway netip.AddrPort) splitdns.Want {
 	want := splitdns.Want{Suffix: suffix, Service: service, Gateway: gateway, Answer: gateway.Addr()}
@@ -169,7 +182,26 @@ func rootOf(st control.Status) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("ask the gateway for the certificate: %s", resp.Status)
 	}
-	return io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("ask the gateway for the certificate: %w", err)
+	}
+	return text, isRoot(text, st.Doors.CAFingerprint)
+}
+
+var errOtherRoot = errors.New("what answers in the gateway's place has another certificate than the node says")
+
+// isRoot compares a certificate that anybody may have handed over with the
+// fingerprint that the node itself told.
+func isRoot(text []byte, fingerprint string) error {
+	root, err := trust.ParseRoot(text, suffix)
+	if err != nil {
+		return err
+	}
+	if print := root.Fingerprint(); hex.EncodeToString(print[:]) != fingerprint {
+		return errOtherRoot
+	}
+	return nil
 }
 
 // helperWord starts the elevated helper. It is set-up's to use.

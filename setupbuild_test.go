@@ -55,6 +55,7 @@ func TestWantOf(t *testing.T) {
 		{"a service's", setupOf{node: both, status: st, service: true}, "127.0.0.2:80"},
 		{"a service's without low ports", setupOf{node: fakeGateways{all: both.all[:1]}, status: st, service: true}, "127.0.0.1:8080"},
 		{"a service's that cannot prove it", setupOf{node: fakeGateways{err: control.ErrImpostor}, status: st, service: true}, "127.0.0.1:8080"},
+		{"one that listens everywhere", setupOf{node: both, status: control.Status{Doors: control.Doors{Gateway: "[::]:8080", DNS: "127.0.0.2:53", PAC: st.Doors.PAC}}}, "127.0.0.1:8080"},
 		{"no node's", setupOf{status: st, service: true}, "127.0.0.1:8080"},
 	} {
 		w := wantOf(c.of.status, c.of.service, c.of.gateway(t.Context()))

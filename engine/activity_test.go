@@ -255,7 +255,7 @@ func TestDoorsOfANode(t *testing.T) {
 		t.Errorf("proven: %v, %v", proven, err)
 	}
 	other := serving(t, func(c *Config) { c.Gateway = "0.0.0.0:0" })
-	if proven, err := other.ProveGateway(t.Context()); err != nil || len(proven) != 1 {
+	if proven, err := other.ProveGateway(t.Context()); err != nil || len(proven) != 1 || !strings.HasPrefix(proven[0], "127.0.0.1:") {
 		t.Errorf("one that listens everywhere: %v, %v", proven, err)
 	}
 	other.doors.secret = []byte("what the answerer does not know")

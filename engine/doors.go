@@ -115,7 +115,7 @@ func (e *Engine) ProveGateway(ctx context.Context) ([]string, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		proven = append(proven, bound.String())
+		proven = append(proven, dialled(bound).String())
 	}
 	return proven, nil
 }

@@ -112,7 +112,8 @@ type Control interface {
 	// They hold no secrets and nothing of who read what.
 	Logs(ctx context.Context) ([]LogLine, error)
 	// ProveGateway has the node find out that its own gateway is what answers
-	// at the addresses of its http doors, and returns those, host:port.
+	// at the addresses of its http doors, and returns those as this computer
+	// reaches them, host:port.
 	// ErrImpostor: another program does, and no browser may be led there.
 	// It is for who cannot read the secret in the node's folder.
 	ProveGateway(ctx context.Context) ([]string, error)
