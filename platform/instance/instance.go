@@ -137,17 +137,20 @@ func (i *Instance) accept(ctx context.Context, handle Handler, log *slog.Logger)
 func serve(ctx context.Context, conn net.Conn, handle Handler) error {
 	conn.SetReadDeadline(time.Now().Add(readTimeout))
 	in := bufio.NewReader(io.LimitReader(conn, maxRequest))
-	line, err := in.ReadBytes('\n')
-	if errors.Is(err, io.EOF) && len(line) == 0 {
-		return nil // it only looked whether anybody is here
+	if _, err := in.Peek(1); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil // it only looked whether anybody is here
+		}
+		return fmt.Errorf("read: %w", err)
 	}
+	if who, err := ipc.Identify(conn); err != nil || !who.Same { // before anything is kept for them
+		return errors.Join(errors.New("refused: it is not this user's"), err)
+	}
+	line, err := in.ReadBytes('\n')
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
 	conn.SetReadDeadline(time.Time{})
-	if who, err := ipc.Identify(conn); err != nil || !who.Same {
-		return errors.Join(errors.New("refused: it is not this user's"), err)
-	}
 	var r Request
 	if err := json.Unmarshal(line, &r); err != nil {
 		return fmt.Errorf("read: %w", err)

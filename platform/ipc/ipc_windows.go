@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// pipeSDDL lets every local user read and write the pipe; what they may do is
-// decided by who they are. The network is kept out.
-const pipeSDDL = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)(A;;GRGW;;;BU)"
+// pipeSDDL makes the pipe its maker's, which clients look at, and lets every
+// local user read and write; what they may do is decided by who they are. The
+// network is kept out.
+const pipeSDDL = "O:%sD:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)(A;;GRGW;;;BU)"
 
 var (
 	advapi32        = windows.NewLazySystemDLL("advapi32.dll")
@@ -38,7 +39,11 @@ func listen(dir string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := winio.ListenPipe(name, &winio.PipeConfig{SecurityDescriptor: pipeSDDL, InputBufferSize: 64 << 10, OutputBufferSize: 64 << 10})
+	own, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return nil, fmt.Errorf("open the control pipe: read this process's token: %w", err)
+	}
+	l, err := winio.ListenPipe(name, &winio.PipeConfig{SecurityDescriptor: fmt.Sprintf(pipeSDDL, own.User.Sid), InputBufferSize: 64 << 10, OutputBufferSize: 64 << 10})
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
 		return nil, ErrInUse
 	}
@@ -57,6 +62,10 @@ func dial(ctx context.Context, dir string) (net.Conn, error) {
 	conn, err := winio.DialPipeAccessImpLevel(ctx, name, windows.GENERIC_READ|windows.GENERIC_WRITE, winio.PipeImpLevelIdentification)
 	switch {
 	case err == nil:
+		if err := checkServer(conn); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("reach the node: %w", err)
+		}
 		return conn, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -64,6 +73,45 @@ func dial(ctx context.Context, dir string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w (%s)", ErrNobody, dir)
 	}
 	return nil, fmt.Errorf("reach the node: %w", err)
+}
+
+// errStranger reports a pipe of our name that somebody else made: pipes have
+// no folder that would keep others out.
+var errStranger = errors.New("another user of this computer answers in the node's place")
+
+// checkServer fails unless the pipe was made by this user, by a service or by
+// an administrator.
+func checkServer(conn net.Conn) error {
+	pipe, ok := conn.(interface{ Fd() uintptr })
+	if !ok {
+		return fmt.Errorf("a %T has no owner", conn)
+	}
+	info, err := windows.GetSecurityInfo(windows.Handle(pipe.Fd()), windows.SE_KERNEL_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	if err != nil {
+		return fmt.Errorf("find out who made the pipe: %w", err)
+	}
+	owner, _, err := info.Owner()
+	if err != nil {
+		return fmt.Errorf("find out who made the pipe: %w", err)
+	}
+	own, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return fmt.Errorf("read this process's token: %w", err)
+	}
+	if !trusted(owner, own.User.Sid) {
+		return fmt.Errorf("%w (%s)", errStranger, owner)
+	}
+	return nil
+}
+
+// serviceAccounts begins the SIDs of the accounts that services have of their
+// own. Only administrators make services.
+const serviceAccounts = "S-1-5-80-"
+
+// trusted reports whether a pipe of this owner may be the node of a user.
+func trusted(owner, user *windows.SID) bool {
+	return owner.Equals(user) || owner.IsWellKnown(windows.WinLocalSystemSid) || owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) ||
+		strings.HasPrefix(owner.String(), serviceAccounts)
 }
 
 // identify impersonates the client for a moment to read its token, which
