@@ -64,8 +64,8 @@ func onComputer(t *testing.T, name string) bool {
 }
 
 // newComputer installs the service as a package would, and starts it as
-// systemd would.
-func newComputer(t *testing.T, bootstrap *node) *computer {
+// systemd would, with flags as an administrator may add them.
+func newComputer(t *testing.T, bootstrap *node, flags ...string) *computer {
 	t.Helper()
 	c := &computer{t: t, program: "/home/bin/altnet", logFile: filepath.Join(t.TempDir(), "service.log")}
 	check(t, os.MkdirAll("/run/systemd/system", 0o755))
@@ -81,7 +81,7 @@ func newComputer(t *testing.T, bootstrap *node) *computer {
 		check(t, os.Chmod(dir, mode))
 		check(t, os.Chown(dir, serviceUID, serviceUID))
 	}
-	c.start("-listen", "127.0.0.1:9000", "-bootstrap", bootstrap.listen)
+	c.start(append([]string{"-listen", "127.0.0.1:9000", "-bootstrap", bootstrap.listen}, flags...)...)
 	return c
 }
 
