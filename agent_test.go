@@ -14,6 +14,7 @@ import (
 	"altnet/engine"
 	"altnet/engine/control"
 	"altnet/platform/instance"
+	"altnet/platform/relocate"
 	"altnet/ui/tray"
 )
 
@@ -319,6 +320,29 @@ func TestMovingTheData(t *testing.T) {
 	}
 	if st := answers(t, h); st.Data != after.Data {
 		t.Errorf("after a failed move: %s", st.Data)
+	}
+}
+
+// A node whose disk is not connected does not begin anew where that would be.
+func TestNoNodeWithoutItsDisk(t *testing.T) {
+	h, base := agentHost(t)
+	answers(t, h)
+	disk := filepath.Join(base, "disk")
+	if err := os.MkdirAll(h.profile, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pointerFile(h.profile), []byte(`{"data":"`+disk+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.node.close()
+	h.data = disk
+	if node, err := h.open(t.Context()); !errors.Is(err, relocate.ErrAway) {
+		t.Errorf("%v, %v", node, err)
+	}
+	if _, err := os.Stat(disk); err == nil {
+		t.Error("the folder was made anew")
 	}
 }
 

@@ -109,6 +109,11 @@ func (h *host) open(ctx context.Context) (*hosted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !h.opts.fixedData() {
+		if err := relocate.Present(pointerFile(h.profile)); err != nil {
+			return nil, err
+		}
+	}
 	if err := platform.Private(h.data); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"altnet/engine/publisher"
 	"altnet/platform"
 	"altnet/platform/ipc"
+	"altnet/platform/relocate"
 )
 
 // Where a node listens when nothing is said.
@@ -37,6 +38,11 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 	data, profile, err := o.folders()
 	if err != nil {
 		return err
+	}
+	if !o.fixedData() {
+		if err := relocate.Present(pointerFile(profile)); err != nil {
+			return err
+		}
 	}
 	if o.exportKey != "" || o.importKey != "" {
 		return moveKey(o, data, term)

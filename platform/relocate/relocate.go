@@ -56,6 +56,27 @@ func Where(pointerFile, fallback string) (string, error) {
 	return p.Data, nil
 }
 
+// ErrAway reports that the data was moved to a place that is not there now.
+var ErrAway = errors.New("the disk with the data is not connected")
+
+// Present fails with ErrAway where the pointer file names a folder that is
+// gone or empty, as the place of a disk is that is not connected. To begin
+// anew there would hide the true data.
+func Present(pointerFile string) error {
+	p, err := load(pointerFile)
+	if err != nil || p.Data == "" {
+		return err
+	}
+	entries, err := os.ReadDir(p.Data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	if len(entries) == 0 {
+		return fmt.Errorf("%w: %s is empty", ErrAway, p.Data)
+	}
+	return nil
+}
+
 func load(path string) (pointer, error) {
 	var p pointer
 	data, err := os.ReadFile(path)

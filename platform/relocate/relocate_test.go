@@ -210,3 +210,30 @@ func TestADamagedPointerIsNotGuessed(t *testing.T) {
 		t.Error("a default was taken in place of what the pointer said")
 	}
 }
+
+func TestPresent(t *testing.T) {
+	base := t.TempDir()
+	note := filepath.Join(base, "data.json")
+	if err := Present(note); err != nil {
+		t.Errorf("data that was never moved: %v", err)
+	}
+	disk := filepath.Join(base, "disk")
+	if err := save(note, pointer{Data: disk}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Present(note); !errors.Is(err, ErrAway) {
+		t.Errorf("a disk that is gone: %v", err)
+	}
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Present(note); !errors.Is(err, ErrAway) {
+		t.Errorf("the empty place of a disk: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(disk, "index.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Present(note); err != nil {
+		t.Errorf("data that is there: %v", err)
+	}
+}
