@@ -80,13 +80,14 @@ func (a profileAuthor) prover(t testing.TB, mine publisher.Site, raw []byte) fun
 }
 
 // Tombstone implements Author.
-func (a profileAuthor) Tombstone(t testing.TB, name string) []byte {
+func (a profileAuthor) Tombstone(t testing.TB, name string) Signed {
 	t.Helper()
-	raw, err := a.profile.SignTombstone(t.Context(), a.site(t, name).Root)
+	mine := a.site(t, name)
+	raw, err := a.profile.SignTombstone(t.Context(), mine.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return raw
+	return Signed{Name: name, Record: raw, Prove: a.prover(t, mine, raw)}
 }
 
 // Kept is a site.Sink that keeps what it is given.

@@ -98,6 +98,11 @@ func (a *FakeAuthor) Site(t testing.TB, name string, files map[string]string) Si
 	s.Blocks = append(s.Blocks, Block{root, list})
 	s.Root = root.String()
 	s.Record = fakeSign(t, fakeRecord{Name: name, Root: s.Root, Seq: s.Seq, Size: int64(packed.Len() + len(list))})
+	return s.proved()
+}
+
+// proved adds what a Fake takes for a proof.
+func (s Signed) proved() Signed {
 	s.Prove = func(node, user string) []byte { return fakeProof(s.Record, node, user) }
 	return s
 }
@@ -108,9 +113,11 @@ func fakeProof(record []byte, node, user string) []byte {
 }
 
 // Tombstone implements Author.
-func (a *FakeAuthor) Tombstone(t testing.TB, name string) []byte {
+func (a *FakeAuthor) Tombstone(t testing.TB, name string) Signed {
 	t.Helper()
-	return fakeSign(t, fakeRecord{Name: name, Seq: a.next(), Tombstone: true})
+	s := Signed{Name: name, Seq: a.next()}
+	s.Record = fakeSign(t, fakeRecord{Name: name, Seq: s.Seq, Tombstone: true})
+	return s.proved()
 }
 
 func fakeSign(t testing.TB, r fakeRecord) []byte {

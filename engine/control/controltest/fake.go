@@ -306,12 +306,12 @@ func (f *Fake) Withdraw(ctx context.Context, p control.PublishRequest) (control.
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	site, err := f.ownLocked(ctx, r.Name)
-	if err != nil {
-		return control.Receipt{}, err
+	site := f.sites[r.Name]
+	if site == nil {
+		return control.Receipt{}, fmt.Errorf("site %s: %w", r.Name, control.ErrNotFound)
 	}
-	if r.Seq <= site.seq {
-		return control.Receipt{}, fmt.Errorf("sequence %d after %d: %w", r.Seq, site.seq, control.ErrStale)
+	if err := site.mayReplace(ctx, r, p); err != nil {
+		return control.Receipt{}, err
 	}
 	site.withdrawn, site.seq = true, r.Seq
 	f.changedLocked()

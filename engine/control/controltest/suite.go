@@ -21,20 +21,31 @@ import (
 // higher sequence than the one before.
 type Author interface {
 	Site(t testing.TB, name string, files map[string]string) Signed
-	Tombstone(t testing.TB, name string) []byte
+	Tombstone(t testing.TB, name string) Signed // has no content
 }
 
 // Start starts a node that holds nothing, is online and stops with the test.
 type Start func(t *testing.T) (control.Control, Author)
 
+// operated is by what a service tells its callers apart that one of its users
+// operates.
+var operated = control.Access{Service: true, Operator: func(user string) bool { return user == "1005" }}
+
 // Run holds an implementation to what Control promises. It is called
-// directly and through a client over connections in memory.
+// directly and through a client over connections in memory, by the user of a
+// node and by one of a service's.
 func Run(t *testing.T, start Start) {
 	t.Run("direct", func(t *testing.T) { RunSuite(t, start) })
 	t.Run("client", func(t *testing.T) {
 		RunSuite(t, func(t *testing.T) (control.Control, Author) {
 			c, a := start(t)
 			return Served(t, c, control.Caller{User: "1000", Operator: true, Admin: true}), a
+		})
+	})
+	t.Run("service", func(t *testing.T) {
+		RunSuite(t, func(t *testing.T) (control.Control, Author) {
+			c, a := start(t)
+			return Served(t, c, operated.Grant("1005", false, false)), a
 		})
 	})
 	t.Run("callers", func(t *testing.T) { runCallers(t, start) })
@@ -246,14 +257,14 @@ func testRefusals(t *testing.T, c control.Control, a Author) {
 	wantErr(t, "publish without blocks", err, control.ErrMissing)
 	_, err = c.Publish(t.Context(), control.PublishRequest{Record: []byte("nonsense")})
 	wantErr(t, "publish nonsense", err, control.ErrInvalid)
-	_, err = c.Publish(t.Context(), control.PublishRequest{Record: a.Tombstone(t, "ref.alt")})
+	_, err = c.Publish(t.Context(), request(t, c, a.Tombstone(t, "ref.alt"), ""))
 	wantErr(t, "publish a tombstone", err, control.ErrInvalid)
-	_, err = c.Withdraw(t.Context(), control.PublishRequest{Record: s.Record})
+	_, err = c.Withdraw(t.Context(), request(t, c, s, ""))
 	wantErr(t, "withdraw with a record", err, control.ErrInvalid)
 	old := a.Site(t, "ref.alt", map[string]string{"index.html": "old"})
 	publish(t, c, a.Site(t, "ref.alt", map[string]string{"index.html": "new"}), "")
 	must(t, c.PutBlocks(t.Context(), old.All()))
-	_, err = c.Publish(t.Context(), control.PublishRequest{Record: old.Record})
+	_, err = c.Publish(t.Context(), request(t, c, old, ""))
 	wantErr(t, "publish an older record", err, control.ErrStale)
 	_, err = c.Receipt(t.Context(), "other.alt")
 	wantErr(t, "receipt of another site", err, control.ErrNotFound)
@@ -284,14 +295,14 @@ func testVersions(t *testing.T, c control.Control, a Author) {
 func testWithdraw(t *testing.T, c control.Control, a Author) {
 	s := a.Site(t, "gone.alt", map[string]string{"index.html": "here"})
 	publish(t, c, s, "")
-	r, err := c.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, "gone.alt")})
+	r, err := c.Withdraw(t.Context(), request(t, c, a.Tombstone(t, "gone.alt"), ""))
 	must(t, err)
 	if !r.Withdrawn || r.Name != "gone.alt" || r.Seq <= s.Seq {
 		t.Errorf("receipt of a withdrawal %+v", r)
 	}
 	_, err = c.Resolve(t.Context(), "gone.alt")
 	wantErr(t, "resolve what was withdrawn", err, control.ErrWithdrawn)
-	_, err = c.Publish(t.Context(), control.PublishRequest{Record: s.Record})
+	_, err = c.Publish(t.Context(), request(t, c, s, ""))
 	wantErr(t, "publish the record again", err, control.ErrStale)
 	sites, err := c.Sites(t.Context())
 	must(t, err)
@@ -417,12 +428,13 @@ func testTogether(t *testing.T, c control.Control, a Author) {
 	defer all.Wait()
 	for _, name := range []string{"t1.alt", "t2.alt", "t3.alt", "t4.alt"} {
 		s := a.Site(t, name, map[string]string{"index.html": strings.Repeat(name, 100_000)})
+		p := request(t, c, s, "")
 		all.Go(func() {
 			if err := c.PutBlocks(t.Context(), s.All()); err != nil {
 				t.Errorf("%s: %v", name, err)
 				return
 			}
-			if _, err := c.Publish(t.Context(), control.PublishRequest{Record: s.Record}); err != nil {
+			if _, err := c.Publish(t.Context(), p); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			if _, err := c.Status(t.Context()); err != nil {

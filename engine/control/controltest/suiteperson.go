@@ -215,9 +215,8 @@ func testPreview(t *testing.T, c control.Control, a Author) {
 // runRights checks method by method who may use a service.
 func runRights(t *testing.T, start Start) {
 	node, a := start(t)
-	service := control.Access{Service: true, Operator: func(user string) bool { return user == "1005" }}
 	as := func(user string, admin bool) *control.Client {
-		return Served(t, node, service.Grant(user, admin, false))
+		return Served(t, node, operated.Grant(user, admin, false))
 	}
 	anna, bert, eve, root := as("1000", false), as("1001", false), as("1005", false), as("0", true)
 
@@ -279,7 +278,7 @@ func testForeign(t *testing.T, who string, c *control.Client, a Author, s Signed
 	newer := a.Site(t, s.Name, map[string]string{"index.html": "another's"})
 	must(t, c.PutBlocks(t.Context(), newer.All()))
 	_, publish := c.Publish(t.Context(), control.PublishRequest{Record: newer.Record})
-	_, withdraw := c.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name)})
+	_, withdraw := c.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name).Record})
 	_, receipt := c.Receipt(t.Context(), s.Name)
 	_, versions := c.Versions(t.Context(), s.Name)
 	_, activity := c.Activity(t.Context(), s.Name)
@@ -304,7 +303,7 @@ func testPossession(t *testing.T, a Author, anna, bert, root *control.Client) {
 	wantErr(t, "a record without a proof", err, control.ErrDenied)
 	_, err = bert.Publish(t.Context(), request(t, anna, s, ""))
 	wantErr(t, "a record with another user's proof", err, control.ErrDenied)
-	_, err = bert.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name)})
+	_, err = bert.Withdraw(t.Context(), control.PublishRequest{Record: a.Tombstone(t, s.Name).Record})
 	wantErr(t, "a tombstone without a proof", err, control.ErrDenied, control.ErrNotFound)
 	found := a.Site(t, s.Name, map[string]string{"index.html": "read in the network"})
 	must(t, root.PutBlocks(t.Context(), found.All()))
