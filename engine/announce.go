@@ -9,7 +9,6 @@ import (
 	"altnet/engine/dht"
 	"altnet/engine/identity"
 	"altnet/engine/record"
-	"altnet/engine/replica"
 )
 
 const (
@@ -149,7 +148,7 @@ func (e *Engine) offer(r *record.Record, blocks int) <-chan struct{} {
 	placed := make(chan struct{})
 	started := e.spawn(func() {
 		defer close(placed)
-		n, err := e.keeper.Place(e.ctx, replica.Site{Voucher: voucherOf(r), Size: int64(r.Size), Blocks: blocks})
+		n, err := e.newOffering(r, blocks).place()
 		e.log.Info("copies placed", "name", e.nameOf(r), "copies", n, "err", err)
 	})
 	if !started {
@@ -253,7 +252,8 @@ func (e *Engine) announceDue() (owed bool) {
 		} else if !en.Provided && !r.Tombstone() {
 			e.provideOwn(&r)
 		}
-		if !en.Placed && !r.Tombstone() {
+		// The count of copies does not outlive a run: it is taken again at once.
+		if (!en.Placed || en.Announced.Before(e.started)) && !r.Tombstone() {
 			e.keeper.Check(r.Content)
 		}
 		if en, known, err := e.sites.get(en.Owner); err == nil && known && (en.owed() || e.unannounced(en)) {

@@ -242,6 +242,29 @@ func TestCopiesLostAreTold(t *testing.T) {
 	})
 }
 
+// TestCopiesCountedAtStart: a node that starts again soon knows of the copies
+// of its own sites.
+func TestCopiesCountedAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVirtual(t)
+		keep := t.TempDir()
+		a := v.node(nil)
+		v.node(nil, a)
+		own := v.node(func(c *Config) { c.Data = keep }, a)
+		v.pass(10 * time.Second)
+		if _, err := author(t, own).Publish(t.Context(), folder(t, 3, 1000), "known.alt", publisher.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		v.pass(time.Minute)
+		own.Close()
+		again := v.node(func(c *Config) { c.Data = keep }, a)
+		v.pass(25 * time.Second)
+		if r, err := again.Receipt(t.Context(), "known.alt"); err != nil || r.Copies != 2 {
+			t.Errorf("after a restart: %+v, %v", r, err)
+		}
+	})
+}
+
 // TestSiteUpdatedManyTimes: a volunteer whose quota one version nearly fills
 // takes every update.
 func TestSiteUpdatedManyTimes(t *testing.T) {
