@@ -151,3 +151,8 @@ func (d *userDesktop) MoveData(ctx context.Context, dest string, progress func(d
 func (d *userDesktop) Restart(ctx context.Context) error {
 	return d.ask(ctx, instance.Request{Do: doRestart}, nil)
 }
+
+// Quit implements ui.Desktop.
+func (d *userDesktop) Quit(ctx context.Context) error {
+	return d.ask(ctx, instance.Request{Do: doQuit}, nil)
+}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -120,6 +121,10 @@ func (p *advancedPage) connect() {
 	p.say(widget.NewProgressBarInfinite())
 	a.connect(addr, func(err error) {
 		p.join.Enable()
+		if errors.Is(err, control.ErrInvalid) {
+			p.say(warn(a.t("advanced.join.bad"), a.t("advanced.join.bad.do")))
+			return
+		}
 		if err != nil {
 			p.say(a.problem(err))
 			return

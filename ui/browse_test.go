@@ -120,7 +120,7 @@ func TestEveryAnswerToAnAddress(t *testing.T) {
 		want string
 	}{
 		{control.ErrWithdrawn, "cause.withdrawn"}, {control.ErrExpired, "cause.expired"}, {control.ErrBlocked, "cause.blocked"},
-		{control.ErrOffline, "cause.offline"}, {control.ErrClock, "cause.clock"}, {control.ErrNotRunning, "cause.stopped"},
+		{control.ErrOffline, "cause.nopeers"}, {control.ErrClock, "cause.clock"}, {control.ErrNotRunning, "cause.stopped"},
 		{control.ErrUnreachable, "cause.unreachable"}, {errors.New("odd"), "cause.other"},
 	} {
 		browsing(t, nil, func(w *opened) {
@@ -184,7 +184,7 @@ func TestOwnerChanged(t *testing.T) {
 		w.tap("browse.open")
 		w.ctl.set(func(f *fakeControl) { f.fail["Accept"] = control.ErrOffline })
 		w.tap("browse.owner.trust")
-		w.want("cause.offline")
+		w.want("cause.nopeers")
 		w.tap("browse.open")
 		w.ctl.set(func(f *fakeControl) {
 			delete(f.fail, "Accept")

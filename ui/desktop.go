@@ -64,6 +64,8 @@ type Desktop interface {
 	MoveData(ctx context.Context, dest string, progress func(done, total int64)) error
 	// Restart starts the node, or starts it anew: the agent's, or the service.
 	Restart(ctx context.Context) error
+	// Quit ends the agent, and the node in it. A service goes on.
+	Quit(ctx context.Context) error
 }
 
 // Prefs are the window's and the agent's preferences, one file in the profile.

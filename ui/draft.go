@@ -289,7 +289,7 @@ func (d *draft) progressed() {
 	}
 	m := d.meter.now()
 	switch {
-	case m.signed:
+	case m.signed != "":
 		d.stage = confirming
 	case m.tries > 0:
 		d.stage = claiming
@@ -315,6 +315,9 @@ func (d *draft) finish(r control.Receipt, err error) {
 
 // apply takes what the node tells of this site.
 func (d *draft) apply(e control.Event) {
+	if p := e.Progress; p != nil && p.Task == control.TaskOffer && d.stage == confirming {
+		d.meter.offered(*p)
+	}
 	if r := e.Receipt; r != nil && d.stage == ended && r.Address == d.receipt.Address && !r.Withdrawn {
 		d.receipt = *r
 		d.changed()

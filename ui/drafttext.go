@@ -79,6 +79,9 @@ func (v *draftView) drawRunning() {
 	v.endless.Hide()
 	v.bar.Show()
 	switch {
+	case v.stage == confirming && m.copying > 0:
+		v.bar.SetValue(min(1, float64(m.copied)/float64(m.copying)))
+		v.pace.SetText(a.t("publish.copying", "done", a.bytes(m.copied), "total", a.bytes(m.copying)))
 	case v.stage == confirming:
 		v.bar.Hide()
 		v.endless.Show()

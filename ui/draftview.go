@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -137,6 +139,9 @@ func (v *draftView) facts() []fyne.CanvasObject {
 		return append(append(out, warn(a.t("cause.empty"), a.t("cause.empty.do"), again)), v.drawLeftOut()...)
 	}
 	out = append(out, note(a.t("publish.size", "files", a.tn("count.files", v.look.Files), "size", a.bytes(v.look.Size))))
+	if holdsHome(v.dir) {
+		out = append(out, warn(a.t("publish.home"), a.t("publish.home.do")))
+	}
 	if !v.look.Index {
 		out = append(out, iconText(theme.NewWarningThemedResource(theme.WarningIcon()), a.t("publish.noindex")))
 	}
@@ -214,4 +219,14 @@ func (v *draftView) drawChanges() []fyne.CanvasObject {
 	}
 	v.diff.set(a.changesLine(v.changes), "", a.changedPaths(v.changes))
 	return []fyne.CanvasObject{v.diff.root}
+}
+
+// holdsHome reports whether all that a person has would be published with dir.
+func holdsHome(dir string) bool {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, home)
+	return err == nil && filepath.IsLocal(rel)
 }

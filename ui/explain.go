@@ -89,6 +89,9 @@ func causeOf(err error) string {
 // explain says in a person's words what went wrong and what to do.
 func (a *App) explain(err error) (what, do string) {
 	key := causeOf(err)
+	if key == "cause.offline" && a.status.Online && a.status.Paused == nil { // the switch is on: nobody is there
+		key = "cause.nopeers"
+	}
 	return a.t(key), a.t(key + ".do")
 }
 

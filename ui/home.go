@@ -23,6 +23,7 @@ type homePage struct {
 	hint   *widget.Label
 	online *toggle
 	resume *button
+	join   *button
 	busy   *fyne.Container
 	list   *fyne.Container
 	sites  []ownSite
@@ -55,10 +56,12 @@ func (p *homePage) stateCard() fyne.CanvasObject {
 	}, p.setOnline)
 	p.resume = newButton(a.t("home.resume"), theme.MediaPlayIcon(), p.unpause)
 	p.resume.Hide()
+	p.join = newButton(a.t("home.join"), theme.LoginIcon(), func() { a.nav.open(newAdvancedPage(a)) })
+	p.join.Hide()
 	dot := container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(12), p.dot))
 	text := container.New(tightLayout{}, p.state, p.hint)
 	return card(container.NewBorder(nil, nil, container.NewHBox(spacerWide(6), dot),
-		container.NewCenter(container.NewHBox(p.resume, p.online)), text))
+		container.NewCenter(container.NewHBox(p.resume, p.join, p.online)), text))
 }
 
 // dropCard says that the whole window takes folders, and offers the button.
@@ -167,8 +170,7 @@ func (p *homePage) show(sites []ownSite) {
 func (p *homePage) row(s ownSite) fyne.CanvasObject {
 	a, addr := p.app, addressOf(s.Name)
 	title := strong(addr.short())
-	state := line(a.siteLine(s.Site))
-	state.Importance = widget.LowImportance
+	state := note(a.siteLine(s.Site))
 	if s.Sleeps && !s.Withdrawn {
 		state.Importance = widget.WarningImportance
 	}
@@ -245,6 +247,8 @@ func (p *homePage) showState() {
 	p.online.Refresh()
 	p.resume.Hidden = a.down != nil || a.status.Paused == nil || a.status.Paused.Reason != control.PauseUser
 	p.resume.Refresh()
+	p.join.Hidden = a.down != nil || !a.known || !a.status.Online || a.status.Paused != nil || a.status.Peers > 0
+	p.join.Refresh()
 }
 
 // stateLine says in one line, and a second where it helps, how the node is

@@ -82,6 +82,19 @@ func TestSwitchRestsWithoutAnEngine(t *testing.T) {
 	})
 }
 
+// Whoever is alone is led to the page that joins through an address.
+func TestJoin(t *testing.T) {
+	inWindow(t, func(f *fakeControl, _ *fakeDesktop) { f.status.Peers = 0 }, func(w *opened) {
+		w.tap("home.join")
+		w.want("advanced.join")
+		w.nav.back()
+		s := w.status
+		s.Peers = 1
+		w.tell(control.Event{Kind: control.EventStatus, Status: &s})
+		w.wantNot("home.join")
+	})
+}
+
 func TestResume(t *testing.T) {
 	inWindow(t, func(f *fakeControl, _ *fakeDesktop) { f.status.Paused = &control.Paused{Reason: control.PauseUser} }, func(w *opened) {
 		w.tap("home.resume")

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"altnet/engine/control"
 	"altnet/engine/publisher"
 )
 
@@ -26,7 +27,9 @@ type measured struct {
 	done, total  int64 // bytes
 	files, all   int
 	tries, about uint // of the work for a name
-	signed       bool
+	signed       string // the content root
+	copied       int64  // bytes that the first other computer has
+	copying      int64  // of so many; 0: not known
 }
 
 func (m *meter) read(p publisher.Progress) {
@@ -39,7 +42,14 @@ func (m *meter) claim(tries, about uint) {
 	m.set(func(v *measured) { v.tries, v.about = tries, about })
 }
 
-func (m *meter) sign() { m.set(func(v *measured) { v.signed = true }) }
+func (m *meter) sign(root string) { m.set(func(v *measured) { v.signed = root }) }
+
+// offered takes how far the first copy is.
+func (m *meter) offered(p control.Progress) {
+	if p.Error == "" && p.Root == m.now().signed {
+		m.set(func(v *measured) { v.copied, v.copying = p.Done, p.Total })
+	}
+}
 
 func (m *meter) set(change func(*measured)) {
 	m.mu.Lock()

@@ -44,7 +44,8 @@ func (p *settingsPage) load() {
 			p.body.Add(p.data())
 		}
 		p.body.Add(p.window())
-		p.body.Add(actions(newButton(p.app.t("settings.advanced"), theme.SettingsIcon(), func() { p.app.nav.open(newAdvancedPage(p.app)) })))
+		p.body.Add(actions(newButton(p.app.t("settings.advanced"), theme.SettingsIcon(), func() { p.app.nav.open(newAdvancedPage(p.app)) }),
+			newButton(p.app.t("settings.quit"), theme.LogoutIcon(), p.app.quit)))
 		p.body.Refresh()
 	})
 }
@@ -188,4 +189,22 @@ func (p *settingsPage) choice(values []string, prefix, now string, set func(*Pre
 		a.restyle()
 	}
 	return s
+}
+
+// quit ends the agent, and this window with it. Where the desktop has no tray
+// there is no other way to in a window.
+func (a *App) quit() {
+	text := a.t("settings.quit.text")
+	if a.status.Host == control.HostService {
+		text = a.t("settings.quit.service")
+	}
+	a.ask(a.t("settings.quit.title"), text, a.t("settings.quit.do"), false, func() {
+		a.act(a.desk.Quit, func(err error) {
+			if err != nil {
+				a.fail("error.quit", err)
+				return
+			}
+			a.fyne.Quit()
+		})
+	})
 }

@@ -206,6 +206,10 @@ func TestAdvanced(t *testing.T) {
 		if got := w.ctl.calls("Connect"); len(got) != 1 || got[0] != "Connect friend.example:9000" {
 			t.Errorf("calls: %q", got)
 		}
+		w.ctl.set(func(f *fakeControl) { f.fail["Connect"] = fmt.Errorf("no port: %w", control.ErrInvalid) })
+		w.entry(0).OnSubmitted("")
+		w.settle()
+		w.want("advanced.join.bad", "advanced.join.bad.do")
 		w.ctl.set(func(f *fakeControl) { f.fail["Connect"] = control.ErrUnreachable })
 		w.entry(0).OnSubmitted("")
 		w.settle()
@@ -214,5 +218,28 @@ func TestAdvanced(t *testing.T) {
 		s.Network, s.Host = "club", "of tomorrow"
 		w.tell(control.Event{Kind: control.EventStatus, Status: &s})
 		w.want("club")
+	})
+}
+
+func TestQuit(t *testing.T) {
+	inSettings(t, nil, func(w *opened) {
+		w.desk.fail["Quit"] = errors.New("nobody answers")
+		w.tap("settings.quit")
+		w.want("settings.quit.text")
+		w.tap("action.cancel")
+		if w.desk.has("Quit") {
+			t.Error("ended without a yes")
+		}
+		w.tap("settings.quit")
+		w.tap("settings.quit.do")
+		w.want("error.quit")
+	})
+	inSettings(t, func(c *fakeControl, _ *fakeDesktop) { c.status.Host = control.HostService }, func(w *opened) {
+		w.tap("settings.quit")
+		w.want("settings.quit.service")
+		w.tap("settings.quit.do")
+		if !w.desk.has("Quit") {
+			t.Error("did not end")
+		}
 	})
 }

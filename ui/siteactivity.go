@@ -74,7 +74,7 @@ func (a *App) visitsChart(days []time.Time, values []int64) []fyne.CanvasObject 
 	if sum == 0 {
 		return []fyne.CanvasObject{prose(a.t("visits.none"))}
 	}
-	label := a.t("visits.label", "sum", a.number(sum), "most", a.number(most), "day", a.date(busiest))
+	label := a.tn("visits.label", int(sum), "most", a.number(most), "day", a.date(busiest))
 	return []fyne.CanvasObject{a.chartOf(days, values, false, label), note(label)}
 }
 
@@ -88,7 +88,11 @@ func (a *App) copiesChart(days []time.Time, values []int64) []fyne.CanvasObject 
 	if most == 0 {
 		return []fyne.CanvasObject{prose(a.t("copies.none"))}
 	}
-	label := a.t("copies.label", "now", a.number(values[len(values)-1]), "least", a.number(least), "most", a.number(most))
+	key := "copies.label"
+	if least == most {
+		key = "copies.steady"
+	}
+	label := a.t(key, "now", a.number(values[len(values)-1]), "least", a.number(least), "most", a.number(most))
 	return []fyne.CanvasObject{a.chartOf(days, values, true, label), note(label)}
 }
 

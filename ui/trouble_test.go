@@ -28,7 +28,7 @@ func TestPublishingThatFails(t *testing.T) {
 		{"the disk is full", "PutBlocks", fmt.Errorf("put: %w", syscall.ENOSPC), "cause.full"},
 		{"the engine stopped", "PutBlocks", fmt.Errorf("put: %w", control.ErrNotRunning), "cause.stopped"},
 		{"the engine is closing", "Publish", fmt.Errorf("publish: %w", control.ErrClosed), "cause.stopped"},
-		{"offline", "Publish", fmt.Errorf("publish: %w", control.ErrOffline), "cause.offline"},
+		{"offline", "Publish", fmt.Errorf("publish: %w", control.ErrOffline), "cause.nopeers"},
 		{"the clock is wrong", "Publish", fmt.Errorf("publish: %w", control.ErrClock), "cause.clock"},
 		{"somebody was faster", "Publish", fmt.Errorf("publish: %w", publisher.ErrTaken), "cause.taken"},
 		{"another device is ahead", "Publish", fmt.Errorf("publish: %w", control.ErrStale), "cause.stale"},
@@ -144,6 +144,43 @@ func TestEmptyFolderAndNoFolder(t *testing.T) {
 		w.nav.back()
 		w.drop(noIndex)
 		w.want("publish.noindex")
+	})
+}
+
+// What needs the network says which of the two is missing: the switch, or
+// anybody to talk to.
+func TestOfflineOrAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		status control.Status
+		want   string
+	}{
+		"switched off": {control.Status{}, "cause.offline"},
+		"paused":       {control.Status{Online: true, Paused: &control.Paused{}}, "cause.offline"},
+		"nobody there": {control.Status{Online: true}, "cause.nopeers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWindow(t, nil, func(w *opened) {
+				w.status = c.status
+				if what, do := w.explain(control.ErrOffline); what != w.t0(c.want) || do != w.t0(c.want+".do") {
+					t.Errorf("%q, %q", what, do)
+				}
+			})
+		})
+	}
+}
+
+func TestHomeFolderIsWarnedOf(t *testing.T) {
+	dir := folder(t, "home", "index.html", "x", "site/index.html", "x")
+	t.Setenv("HOME", dir)
+	inWindow(t, nil, func(w *opened) {
+		w.drop(filepath.Dir(dir))
+		w.want("publish.home", "publish.home.do")
+		w.nav.back()
+		w.drop(dir)
+		w.want("publish.home")
+		w.nav.back()
+		w.drop(filepath.Join(dir, "site"))
+		w.wantNot("publish.home")
 	})
 }
 
