@@ -108,6 +108,7 @@ func TestTwoUsers(t *testing.T) {
 	}
 	t.Run("reads", func(t *testing.T) { reads(t, bert, s, volunteers[0]) })
 	t.Run("methods", func(t *testing.T) { foreignMethods(t, bert, s) })
+	t.Run("visits", func(t *testing.T) { foreignVisits(t, s) })
 	t.Run("commands", func(t *testing.T) { foreignCommands(t, bert, s) })
 	t.Run("secrets", func(t *testing.T) { noSecrets(t, c, s) })
 	if versions := s.anna.do("versions", "garden.alt"); strings.Count(versions, remark) != 2 {
@@ -209,6 +210,21 @@ func foreignMethods(t *testing.T, bert *account, s annasSite) {
 	if status, _, _ := bert.raw("keys", []byte(`{}`)); status == 200 {
 		t.Error("there is a method that tells keys")
 	}
+}
+
+// foreignVisits has somebody pin Anna's site, who is then told of its copies
+// and not that Bert has read it.
+func foreignVisits(t *testing.T, s annasSite) {
+	carl := s.anna.c.account("carl", carlUID)
+	carl.do("pin", "garden.alt")
+	type activity struct{ Visits, Copies []any }
+	if a := asked[activity](carl, "visits", "garden.alt"); len(a.Visits) > 0 || len(a.Copies) == 0 {
+		t.Errorf("who pinned the site is told %+v", a)
+	}
+	if a := asked[activity](s.anna, "visits", "garden.alt"); len(a.Visits) == 0 {
+		t.Error("Anna is told of no visits to her own site")
+	}
+	carl.do("unpin", "garden.alt")
 }
 
 // foreignCommands has Bert try the same on the command line, which tells him

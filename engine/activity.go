@@ -83,25 +83,18 @@ func (e *Engine) samples(owner identity.PublicKey) (out []control.Sample, err er
 	return out, storeError(err)
 }
 
-// Activity implements control.Control. Pinned sites have one, too.
-func (e *Engine) Activity(ctx context.Context, name string) (control.Activity, error) {
-	owner, root, err := e.followed(ctx, name)
+// Activity implements control.Control. Pinned sites have one, too; where many
+// use the node without visits, since anybody can pin a site to learn whether
+// somebody here reads it.
+func (e *Engine) Activity(ctx context.Context, name string) (out control.Activity, err error) {
+	owner, root, own, err := e.followed(ctx, name)
 	if err != nil {
-		return control.Activity{}, err
+		return out, err
 	}
-	if err := e.visits.flush(ctx); err != nil {
-		return control.Activity{}, err
-	}
-	var out control.Activity
-	err = e.store.Bucket(visitsBucket).Range(owner[:], func(key, raw []byte, _ time.Time) bool {
-		var c count
-		if json.Unmarshal(raw, &c) == nil {
-			out.Visits = append(out.Visits, control.DayCount{Day: string(key[len(owner):]), Pages: c.Pages, Bytes: c.Bytes})
+	if own || !control.CallerFrom(ctx).OneOfMany() {
+		if out.Visits, err = e.visitsTo(ctx, owner); err != nil {
+			return out, err
 		}
-		return true
-	})
-	if err != nil {
-		return out, storeError(err)
 	}
 	if out.Copies, err = e.samples(owner); err != nil {
 		return out, err
@@ -112,16 +105,31 @@ func (e *Engine) Activity(ctx context.Context, name string) (control.Activity, e
 	return out, nil
 }
 
-// followed finds a site that the caller published or pinned. The root is zero
-// for a withdrawn one.
-func (e *Engine) followed(ctx context.Context, name string) (owner identity.PublicKey, root wire.Hash, err error) {
+// visitsTo returns the visits to an owner's site, oldest first.
+func (e *Engine) visitsTo(ctx context.Context, owner identity.PublicKey) (out []control.DayCount, err error) {
+	if err := e.visits.flush(ctx); err != nil {
+		return nil, err
+	}
+	err = e.store.Bucket(visitsBucket).Range(owner[:], func(key, raw []byte, _ time.Time) bool {
+		var c count
+		if json.Unmarshal(raw, &c) == nil {
+			out = append(out, control.DayCount{Day: string(key[len(owner):]), Pages: c.Pages, Bytes: c.Bytes})
+		}
+		return true
+	})
+	return out, storeError(err)
+}
+
+// followed finds a site that the caller published (own) or pinned. The root is
+// zero for a withdrawn one.
+func (e *Engine) followed(ctx context.Context, name string) (owner identity.PublicKey, root wire.Hash, own bool, err error) {
 	en, r, err := e.mine(ctx, name)
 	if err == nil {
-		return en.Owner, r.Content, nil
+		return en.Owner, r.Content, true, nil
 	}
 	want, parseErr := record.ParseName(name, e.cfg.TLD)
 	if parseErr != nil {
-		return owner, root, err
+		return owner, root, false, err
 	}
 	caller := control.CallerFrom(ctx)
 	each(e.sites.pins, func(key identity.PublicKey, p pinEntry) {
@@ -129,7 +137,7 @@ func (e *Engine) followed(ctx context.Context, name string) (owner identity.Publ
 			owner, root, err = key, p.Root, nil
 		}
 	})
-	return owner, root, err
+	return owner, root, false, err
 }
 
 // Visited implements control.Control.
