@@ -96,6 +96,13 @@ func TestDropToReceipt(t *testing.T) {
 		w.tap("publish.go.one")
 		w.want("publish.confirming", "action.cancel")
 		w.wantNot("result.published")
+		offer := control.Progress{Task: control.TaskOffer, Root: "another site's", Done: 3 << 20, Total: 4 << 20}
+		w.tell(control.Event{Kind: control.EventProgress, Progress: &offer})
+		w.want("publish.confirming")
+		offer.Root = w.nav.top().(*publishPage).drafts[0].meter.now().signed
+		w.tell(control.Event{Kind: control.EventProgress, Progress: &offer})
+		w.want("the first other computer has 3.1 MB of 4.2 MB")
+		w.wantNot("publish.confirming", "result.published")
 		close(hold)
 		w.settle()
 

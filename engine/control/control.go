@@ -119,7 +119,8 @@ type Control interface {
 	ProveGateway(ctx context.Context) ([]string, error)
 
 	// Activity tells of visits to one of the caller's sites on this node, and
-	// of its copies, over the last ActivityDays days, oldest first.
+	// of its copies, over the last ActivityDays days, oldest first. Who shares
+	// the node is told of visits to sites that they published alone.
 	Activity(ctx context.Context, name string) (Activity, error)
 	// Visited lists the sites that the caller opened through this node's
 	// gateway, newest first.
@@ -253,10 +254,14 @@ type Event struct {
 	Notice   *Notice   `json:"notice,omitempty"`
 }
 
+// TaskOffer is the task of giving copies of an own site to other peers. The one
+// that has come furthest counts.
+const TaskOffer = "offer"
+
 // Progress is how far something long has come. It has ended when Done equals
 // Total or Error is set.
 type Progress struct {
-	Task  string `json:"task"` // "fetch", "pin", "offer", "repair"
+	Task  string `json:"task"` // "fetch", "pin", TaskOffer
 	Name  string `json:"name,omitempty"`
 	Root  string `json:"root,omitempty"`
 	Done  int64  `json:"done"`  // bytes

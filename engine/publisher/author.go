@@ -41,7 +41,10 @@ type Options struct {
 	Skipped  func(site.Skip)         // told what is left out, before the first byte moves
 	Building func(site.Progress)     // told how far the folder is read
 	Claiming func(tries, about uint) // told of the work for a new human name
-	Signed   func()                  // told when nothing is left but handing over and waiting for a confirmation
+	// Signed is told, with the content root in hex, when nothing is left but
+	// handing over and waiting for a confirmation: the node tells how far the
+	// first copy of that root is (control.TaskOffer).
+	Signed func(root string)
 }
 
 // Publish publishes a folder, under a human name or, with "", under an address
@@ -164,7 +167,7 @@ func (a *Author) sign(ctx context.Context, s Site, root wire.Hash, size uint64, 
 		return control.Receipt{}, err
 	}
 	if o.Signed != nil {
-		o.Signed()
+		o.Signed(root.String())
 	}
 	return a.submit(ctx, s.Root, raw, o.Note)
 }

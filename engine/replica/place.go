@@ -16,6 +16,30 @@ type Site struct {
 	Voucher
 	Size   int64 // bytes of all distinct blocks
 	Blocks int   // distinct blocks
+	// Reached is told how many blocks the volunteer has that has come furthest,
+	// each time that is more, by one goroutine at a time; it may be nil.
+	Reached func(blocks int)
+}
+
+// furthest is the volunteer that has come furthest of those that copy a site at
+// the same time.
+type furthest struct {
+	mu     sync.Mutex
+	blocks uint64
+	tell   func(blocks int)
+}
+
+// reached takes a volunteer's word, as far as it can be true.
+func (f *furthest) reached(blocks uint64, part span) {
+	if blocks = min(blocks, uint64(part.count)); f == nil || f.tell == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if blocks > f.blocks {
+		f.blocks = blocks
+		f.tell(int(blocks))
+	}
 }
 
 // candidates is how many peers near a root are considered for a copy: the
@@ -54,9 +78,10 @@ func (k *Keeper) place(ctx context.Context, s Site, part span, want int, holders
 	}
 	close(next)
 	var taken tally
+	far := &furthest{tell: s.Reached}
 	var wg sync.WaitGroup
 	for range min(want, len(peers)) {
-		wg.Go(func() { k.placeCopy(ctx, s, part, next, &taken) })
+		wg.Go(func() { k.placeCopy(ctx, s, part, next, far, &taken) })
 	}
 	wg.Wait()
 	if taken.done == 0 {
@@ -84,13 +109,13 @@ func (t *tally) add(err error) {
 
 // placeCopy offers to one candidate after another until the whole range is
 // taken, by one or by several that each keep a part.
-func (k *Keeper) placeCopy(ctx context.Context, s Site, part span, next <-chan wire.Peer, t *tally) {
+func (k *Keeper) placeCopy(ctx context.Context, s Site, part span, next <-chan wire.Peer, far *furthest, t *tally) {
 	left := []span{part}
 	for p := range next {
 		if ctx.Err() != nil {
 			return
 		}
-		took, err := k.offer(ctx, s, left[0], p)
+		took, err := k.offer(ctx, s, left[0], p, far)
 		if err != nil {
 			t.add(err)
 			k.cfg.Log.Debug("offer not taken", "root", s.Root, "peer", p.ID.Short(), "err", err)
@@ -139,7 +164,7 @@ func groupOf(p wire.Peer) string { return wire.GroupOf(p.Addrs[0].IP) }
 
 // offer asks one peer to keep a range of a site, waits until it has it, and
 // returns what part of the range it keeps.
-func (k *Keeper) offer(ctx context.Context, s Site, part span, to wire.Peer) (span, error) {
+func (k *Keeper) offer(ctx context.Context, s Site, part span, to wire.Peer, far *furthest) (span, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience(s.Size))
 	defer cancel()
 	stream, err := k.cfg.Network.Open(ctx, to, wire.Offer{
@@ -157,7 +182,7 @@ func (k *Keeper) offer(ctx context.Context, s Site, part span, to wire.Peer) (sp
 	if err != nil {
 		return span{}, err
 	}
-	until, err := k.awaitReceipt(s.Root, took, stream)
+	until, err := k.awaitReceipt(s.Root, took, stream, far)
 	if err != nil {
 		return span{}, err
 	}
@@ -196,7 +221,7 @@ func unexpected(m wire.Message) error {
 // awaitReceipt reads progress until the final Receipt, and returns until when
 // the volunteer promises to keep the range. One that gets no further is given
 // up, however often it writes.
-func (k *Keeper) awaitReceipt(root wire.Hash, took span, stream Stream) (time.Time, error) {
+func (k *Keeper) awaitReceipt(root wire.Hash, took span, stream Stream, far *furthest) (time.Time, error) {
 	blocks, moved := uint64(0), time.Now()
 	for {
 		stream.SetDeadline(time.Now().Add(progressTimeout))
@@ -218,6 +243,7 @@ func (k *Keeper) awaitReceipt(root wire.Hash, took span, stream Stream) (time.Ti
 			return k.clampUntil(r.Until)
 		case r.Blocks > blocks:
 			blocks, moved = r.Blocks, time.Now()
+			far.reached(blocks, took)
 		case time.Since(moved) > stallTimeout:
 			return time.Time{}, fmt.Errorf("no block in %v, %d of %d before", stallTimeout, blocks, took.count)
 		}

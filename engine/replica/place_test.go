@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/netip"
@@ -125,6 +126,68 @@ func TestPlaceAmongHostile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The author is told how far the first copy is: as far as the volunteer that is
+// ahead, never back, and never further than there is.
+func TestPlaceTellsHowFarItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.node(nil)
+		for i := range 2 {
+			n := w.node(nil)
+			n.has = func(wire.Hash) wire.Have { return wire.Have{Full: true} }
+			n.takes = func(o wire.Offer, s Stream) {
+				accept(o, s)
+				for _, blocks := range [][]uint64{{1, 1, 4, 2, 1 << 40}, {2, 3}}[i] {
+					s.Write(wire.Receipt{Root: o.Root, Blocks: blocks})
+					time.Sleep(time.Second)
+				}
+				s.Write(receiptFor(o))
+			}
+		}
+		s := a.publish(w.record(owner(1), w.site("a", 10, 1000), 1, nil))
+		var told []int
+		s.Reached = func(blocks int) { told = append(told, blocks) }
+		if n, err := a.keeper.Place(t.Context(), s); n != 2 {
+			t.Fatalf("%d copies, %v", n, err)
+		}
+		if told[0] > 2 || told[len(told)-1] != 10 || !slices.IsSorted(told) || len(slices.Compact(slices.Clone(told))) != len(told) {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+// A volunteer that pulls for a while says how far it is every few seconds.
+func TestVolunteersSayHowFarTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.node(nil)
+		w.node(func(c *Config) {
+			fetch := c.Network.Fetch
+			c.Network.Fetch = func(ctx context.Context, job FetchJob) (FetchResult, error) {
+				listed := job.Listed
+				job.Listed = func(r FetchResult) error {
+					err := listed(r)
+					for i := range 9 {
+						time.Sleep(time.Second)
+						job.Progress(i + 1)
+					}
+					return err
+				}
+				return fetch(ctx, job)
+			}
+		})
+		s := a.publish(w.record(owner(1), w.site("a", 10, 1000), 1, nil))
+		var told []int
+		s.Reached = func(blocks int) { told = append(told, blocks) }
+		if n, err := a.keeper.Place(t.Context(), s); n != 1 {
+			t.Fatalf("%d copies, %v", n, err)
+		}
+		if !slices.Equal(told, []int{2, 4, 6, 8}) {
+			t.Errorf("told %v", told)
+		}
+	})
 }
 
 func TestPlaceWithoutVolunteers(t *testing.T) {

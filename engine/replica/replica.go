@@ -124,8 +124,11 @@ const (
 	replyTimeout    = 20 * time.Second
 	progressTimeout = 60 * time.Second
 	stallTimeout    = 5 * time.Minute
-	progressEvery   = 10 * time.Second
-	latestTimeout   = 10 * time.Second
+	// progressEvery is how often a volunteer says how far it is, and shareAfter
+	// how long it pulls before it tells the network of what it has.
+	progressEvery = 2 * time.Second
+	shareAfter    = 10 * time.Second
+	latestTimeout = 10 * time.Second
 )
 
 func (c Config) withDefaults() Config {

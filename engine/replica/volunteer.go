@@ -338,12 +338,13 @@ func (k *Keeper) Hold(ctx context.Context, v Voucher, r store.Root) (store.RootI
 }
 
 // teller sends the offerer a Receipt without a date now and then, so that a
-// long pull is seen to move. With the first it also tells the network that
+// long pull is seen to move. One that takes a while also tells the network that
 // there is a part of the site here: others who pull need not all draw on the
 // offerer.
 type teller struct {
 	p       *pull
 	ctx     context.Context
+	began   time.Time
 	sharing sync.WaitGroup
 
 	mu     sync.Mutex
@@ -353,7 +354,7 @@ type teller struct {
 }
 
 func (p *pull) teller(ctx context.Context) *teller {
-	return &teller{p: p, ctx: ctx, last: time.Now()}
+	return &teller{p: p, ctx: ctx, began: time.Now(), last: time.Now()}
 }
 
 func (t *teller) blocks(n int) {
@@ -364,7 +365,7 @@ func (t *teller) blocks(n int) {
 	}
 	t.last = time.Now()
 	t.p.stream.Write(wire.Receipt{Root: t.p.offer.Root, Blocks: uint64(n)})
-	if !t.shared && t.p.leased {
+	if !t.shared && t.p.leased && time.Since(t.began) >= shareAfter {
 		t.shared = true
 		t.sharing.Go(func() { t.p.provide(t.ctx, false) })
 	}
