@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ const sharedBucket = "shared"
 type shared struct {
 	e      *Engine
 	bucket *store.Bucket
+	log    *slog.Logger // what was read here is in no log
 
 	mu    sync.Mutex
 	mode  control.Share
@@ -49,7 +51,7 @@ type visit struct {
 }
 
 func newShared(e *Engine) *shared {
-	s := &shared{e: e, bucket: e.store.Bucket(sharedBucket), mode: e.chosen().Share, sites: map[wire.Hash]*visit{}}
+	s := &shared{e: e, bucket: e.store.Bucket(sharedBucket), log: e.book.private(), mode: e.chosen().Share, sites: map[wire.Hash]*visit{}}
 	err := s.bucket.Range(nil, func(key, _ []byte, _ time.Time) bool {
 		if len(key) == len(wire.Hash{}) {
 			s.sites[wire.Hash(key)] = &visit{whole: true}
@@ -93,7 +95,7 @@ func (s *shared) visited(r *record.Record) {
 	s.e.spawn(func() {
 		err := s.bring(root, store.Root{Hash: root, Class: store.Cache, Owner: owner, Size: size})
 		if err != nil && s.e.ctx.Err() == nil {
-			s.e.log.Info("share a visited site", "root", root, "err", err)
+			s.log.Info("share a visited site", "root", root, "err", err)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -129,7 +131,7 @@ func (s *shared) bring(root wire.Hash, r store.Root) error {
 
 func (s *shared) announce(root wire.Hash) {
 	if _, err := s.e.dht.Provide(s.e.ctx, root, true, min(shareTTL, dht.MaxTTL)); err != nil {
-		s.e.log.Debug("announce a visited site", "root", root, "err", err)
+		s.log.Debug("announce a visited site", "root", root, "err", err)
 		return
 	}
 	s.mu.Lock()
@@ -194,11 +196,11 @@ func (s *shared) sort(now time.Time) (ended, due []wire.Hash) {
 func (s *shared) end(root wire.Hash) {
 	if info, ok := s.e.store.Root(root); !ok || info.Class&^store.Cache == 0 {
 		if _, err := s.e.dht.Provide(s.e.ctx, root, false, 0); err != nil {
-			s.e.log.Debug("withdraw a visited site", "root", root, "err", err)
+			s.log.Debug("withdraw a visited site", "root", root, "err", err)
 		}
 	}
 	if err := s.bucket.Delete(s.e.ctx, root[:]); err != nil && s.e.ctx.Err() == nil {
-		s.e.log.Warn("forget a visited site", "root", root, "err", err)
+		s.log.Warn("forget a visited site", "root", root, "err", err)
 	}
 }
 
