@@ -24,6 +24,11 @@ func (b build) options() publisher.Options {
 	return publisher.Options{
 		Note: b.note,
 		Scan: site.ScanOptions{Include: b.include, Exclude: b.exclude},
+		Signed: func(root string) {
+			if b.signed != nil {
+				b.signed(root)
+			}
+		},
 		Skipped: func(s site.Skip) {
 			if b.skipped != nil {
 				b.skipped(s.Path, s.Reason, s.Default)

@@ -33,6 +33,7 @@ type build struct {
 	include, exclude []string
 	progress         func(stage string, done, total int64)
 	skipped          func(path, why string, byDefault bool)
+	signed           func(root string) // nothing is left but handing over
 }
 
 // folders resolves the data and profile folders: flag, variable, where the

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"altnet/engine/control"
 	"altnet/engine/record"
@@ -68,14 +69,16 @@ func (s *session) sign(ctx context.Context, do func(author, build) (control.Rece
 		return err
 	}
 	step, end := s.bar(s.opts)
+	signed, unfollow := s.followOffer(ctx, step)
 	var skipped []string
 	waived := false // what -include can bring in
 	r, err := do(a, build{
-		note: s.opts.note, include: s.opts.include, exclude: s.opts.exclude, progress: step,
+		note: s.opts.note, include: s.opts.include, exclude: s.opts.exclude, progress: step, signed: signed,
 		skipped: func(path, why string, byDefault bool) {
 			skipped, waived = append(skipped, fmt.Sprintf("%s (%s)", printable(path), why)), waived || byDefault
 		},
 	})
+	unfollow()
 	end()
 	s.showSkipped(skipped, waived)
 	if err != nil {
@@ -89,6 +92,32 @@ func (s *session) sign(ctx context.Context, do func(author, build) (control.Rece
 		printReceipt(w, r, doors)
 		printOutlook(w, r)
 	})
+}
+
+// followOffer returns what shows how far the first copy of a site is, from when
+// it was signed until unfollow.
+func (s *session) followOffer(ctx context.Context, step func(stage string, done, total int64)) (signed func(root string), unfollow func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	follow := func(root string) {
+		for e, err := range s.control.Events(ctx) {
+			if err != nil {
+				return // the receipt comes all the same
+			}
+			if p := e.Progress; p != nil && p.Task == control.TaskOffer && p.Root == root && p.Error == "" {
+				step("handing out copies", p.Done, p.Total)
+			}
+		}
+	}
+	signed = func(root string) {
+		if s.errTTY && !s.opts.json { // somebody watches
+			following.Go(func() { follow(root) })
+		}
+	}
+	return signed, func() {
+		cancel()
+		following.Wait()
+	}
 }
 
 // printOutlook says what is still to come after a receipt.
