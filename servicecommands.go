@@ -14,6 +14,7 @@ import (
 
 	"altnet/platform/ipc"
 	"altnet/platform/service"
+	"altnet/platform/setup"
 )
 
 // machineLayout is where the service of this computer keeps things.
@@ -38,9 +39,9 @@ func serviceCommand(ctx context.Context, s *session, args []string) error {
 	case "install":
 		return installService(s, manager)
 	case "uninstall":
-		return uninstallService(s, manager)
+		return uninstallService(ctx, s, manager)
 	case "purge":
-		return s.done(manager.Purge(), "The service, its data and its user are gone.")
+		return purgeService(ctx, s, manager)
 	case "start":
 		return s.done(manager.Start(), "The service runs.")
 	case "stop":
@@ -125,8 +126,47 @@ func invoker(getenv func(string) string) string {
 	return ""
 }
 
-func uninstallService(s *session, manager *service.Manager) error {
-	return s.done(manager.Uninstall(), fmt.Sprintf("The service is gone. What it stored stays in %s; altnet service purge removes that too.", machineLayout().State))
+// uninstallService removes the service and what was changed on the computer for
+// its sake: a root that vouches for nobody any more is not to stay trusted.
+func uninstallService(ctx context.Context, s *session, manager *service.Manager) error {
+	if err := manager.Uninstall(); err != nil {
+		return err
+	}
+	log, err := s.opts.logger(s.err)
+	if err != nil {
+		return err
+	}
+	done, err := machineSetup(log).Undo(ctx)
+	return s.sayUninstalled(done, err)
+}
+
+// purgeService removes all that there is of the service: first what its data
+// knows how to take back.
+func purgeService(ctx context.Context, s *session, manager *service.Manager) error {
+	if err := manager.Uninstall(); err != nil && !errors.Is(err, service.ErrNotInstalled) {
+		return err
+	}
+	log, err := s.opts.logger(s.err)
+	if err != nil {
+		return err
+	}
+	if _, err := machineSetup(log).Undo(ctx); err != nil {
+		return fmt.Errorf("take back what was changed on this computer, before the notes about it are removed: %w", err)
+	}
+	return s.done(manager.Purge(), "The service, its data and its user are gone.")
+}
+
+func (s *session) sayUninstalled(done []setup.Undone, failed error) error {
+	if failed != nil {
+		fmt.Fprintln(s.err, "altnet: the computer's own certificates or settings still know AltNet, which altnet undo takes back:", failed)
+	}
+	return s.result(nonNil(done), func(w io.Writer) {
+		for _, d := range done {
+			fmt.Fprintf(w, "%-10s%s\n", d.Result, printable(d.What))
+		}
+		fmt.Fprintf(w, "The service is gone. What it stored stays in %s; altnet service purge removes that too.\n", machineLayout().State)
+		fmt.Fprintln(w, "What each person set up for themselves they take back with altnet undo.")
+	})
 }
 
 func serviceStatus(s *session, manager *service.Manager) error {

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
+
+	"altnet/platform/journal"
+	"altnet/platform/setup"
 )
 
 func TestServiceFlagsAreThoseGiven(t *testing.T) {
@@ -32,6 +38,25 @@ func TestInvokerIsThePersonBehindSudo(t *testing.T) {
 	} {
 		if got := invoker(func(name string) string { return test.env[name] }); got != test.want {
 			t.Errorf("%v: got %q", test.env, got)
+		}
+	}
+}
+
+func TestUninstallSaysWhatBecomesOfTheCertificate(t *testing.T) {
+	for _, c := range []struct {
+		failed    error
+		out, errs string
+	}{
+		{nil, "removed   the certificate", ""},
+		{errors.New("read-only"), "altnet undo", "read-only"},
+	} {
+		var out, errs bytes.Buffer
+		s := &session{terminal: &terminal{out: &out, err: &errs}, opts: &options{}}
+		if err := s.sayUninstalled([]setup.Undone{{What: "the certificate", Result: journal.Removed}}, c.failed); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.errs) || (c.errs == "") != (errs.Len() == 0) {
+			t.Errorf("%q, %q", out.String(), errs.String())
 		}
 	}
 }
