@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
+	"slices"
+	"strings"
 	"time"
 
 	"altnet/platform/autostart"
@@ -147,9 +150,28 @@ func (d *userDesktop) MoveData(ctx context.Context, dest string, progress func(d
 	return d.ask(ctx, instance.Request{Do: doMove, Args: []string{dest}}, func(r instance.Reply) { progress(r.Now, r.Total) })
 }
 
-// Restart implements ui.Desktop.
+// Restart implements ui.Desktop. Where the agent is gone another is started.
 func (d *userDesktop) Restart(ctx context.Context) error {
-	return d.ask(ctx, instance.Request{Do: doRestart}, nil)
+	err := d.ask(ctx, instance.Request{Do: doRestart}, nil)
+	if errors.Is(err, instance.ErrNobody) {
+		return startAgent(d.session.opts)
+	}
+	return err
+}
+
+// startAgent starts an agent that outlives this window.
+func startAgent(o *options) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.Command(program, append(o.passOn(), "agent")...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, pipeVariable+"=") })
+	apart(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
+	return cmd.Process.Release()
 }
 
 // Quit implements ui.Desktop.
