@@ -116,5 +116,8 @@ func (d *userDesktop) Fix(ctx context.Context, id string) error {
 	if checks[i].State == setup.OK {
 		return nil
 	}
-	return checks[i].Fix(ctx)
+	if err := checks[i].Fix(ctx); err != nil {
+		return err
+	}
+	return settleHTTPS(ctx, d.session, su, su.Doctor(ctx, d.session.facts()))
 }

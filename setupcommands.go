@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"altnet/engine/control"
 	"altnet/platform/setup"
 )
 
@@ -155,6 +156,9 @@ func doctor(ctx context.Context, s *session, _ []string) error {
 		for i, c := range checks {
 			checks[i].Fixed = slices.ContainsFunc(fixed, func(f setup.Check) bool { return f.ID == c.ID && f.Fixed })
 		}
+		if err := settleHTTPS(ctx, s, su, checks); err != nil {
+			fmt.Fprintln(s.err, "altnet: the node was not told whether browsers trust its certificate:", err)
+		}
 	}
 	if err := s.result(checks, func(w io.Writer) { printChecks(w, checks) }); err != nil {
 		return err
@@ -241,22 +245,44 @@ func printUndone(w io.Writer, done []setup.Undone, whole bool) {
 }
 
 // useHTTPS tells the node whether browsers trust its root, so that http leads
-// to https. The service's settings are its operators'.
+// to https. Where no node runs there is nobody to tell; a service's settings are
+// its operators', who decide for all of its users.
 func useHTTPS(ctx context.Context, s *session, trusted bool) error {
 	settings, err := s.control.Settings(ctx)
-	if err != nil || settings.HTTPS == trusted {
-		return ignoreAbsent(err)
+	if err == nil && settings.HTTPS != trusted {
+		settings.HTTPS = trusted
+		err = s.control.SetSettings(ctx, settings)
 	}
-	settings.HTTPS = trusted
-	return s.control.SetSettings(ctx, settings)
-}
-
-// ignoreAbsent forgives that no node runs, or not one of this person's.
-func ignoreAbsent(err error) error {
-	if code := codeOf(err); err == nil || code == "not-running" || code == "forbidden" {
+	if errors.Is(err, control.ErrNotRunning) || errors.Is(err, control.ErrDenied) {
 		return nil
 	}
 	return err
+}
+
+// settleHTTPS tells the node whether browsers trust its root after something
+// was mended: where a person wanted that, and no store lacks it.
+func settleHTTPS(ctx context.Context, s *session, su *setup.Setup, checks []setup.Check) error {
+	choice, err := su.Choice()
+	if err != nil || !choice.Trust {
+		return err
+	}
+	return useHTTPS(ctx, s, trustedEverywhere(checks))
+}
+
+// trustedEverywhere reports whether every store trusts the root that can be
+// written to.
+func trustedEverywhere(checks []setup.Check) bool {
+	some := false
+	for _, c := range checks {
+		if !strings.HasPrefix(c.ID, "trust:") {
+			continue
+		}
+		if c.State == setup.Bad {
+			return false
+		}
+		some = some || c.State == setup.OK
+	}
+	return some
 }
 
 // helper serves one request with an administrator's rights and ends.
