@@ -17,7 +17,7 @@ run: $(if $(filter 1,$(WINDOW)),window) build
 	@if test "$(WINDOW)" = 1 && test -x altnet-desktop; then exec ./altnet-desktop $(ARGS); else exec ./altnet $(ARGS); fi
 
 # The program with the window. The first build takes minutes; without a C
-# compiler and the headers of OpenGL and X11 there is none, which is said.
+# compiler and the headers of OpenGL, X11 and Wayland there is none, which is said.
 window: need-window
 	@if command -v gcc >/dev/null && test -e /usr/include/GL/gl.h; then \
 		echo "building the window"; \
@@ -139,6 +139,8 @@ need-window: need-certs need-cc
 	@.ci/need libxinerama-dev /usr/include/X11/extensions/Xinerama.h
 	@.ci/need libxi-dev /usr/include/X11/extensions/XInput2.h
 	@.ci/need libxxf86vm-dev /usr/include/X11/extensions/xf86vmode.h
+	@.ci/need libwayland-dev /usr/include/wayland-client-core.h
+	@.ci/need libxkbcommon-dev /usr/include/xkbcommon/xkbcommon.h
 
 need-cc:
 	@.ci/need gcc gcc
