@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"altnet/platform"
 )
 
 // book is the journal's file.
@@ -68,7 +70,22 @@ func (j *Journal) load() (*book, error) {
 	if uid := j.cfg.FS.UID(); uid >= 0 && (state.UID != uid || state.Mode.Perm()&0o022 != 0) {
 		return nil, fmt.Errorf("%w: %s can be written by others", ErrDamaged, j.path)
 	}
+	if err := j.checkOwner(); err != nil {
+		return nil, err
+	}
 	return decode(state.Data)
+}
+
+// checkOwner is for systems without user numbers.
+func (j *Journal) checkOwner() error {
+	if _, real := j.cfg.FS.(system); !real || hasModes {
+		return nil
+	}
+	ours, err := platform.Ours(j.path)
+	if err == nil && !ours {
+		err = fmt.Errorf("%w: %s was written by somebody else", ErrDamaged, j.path)
+	}
+	return err
 }
 
 func decode(data []byte) (*book, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc/mgr"
+
+	"altnet/platform"
 )
 
 // thisMachine asks the system for its folder: the variable ProgramData may be
@@ -184,11 +187,30 @@ func prepare(l Layout) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
+		if err := foreign(dir); err != nil {
+			return err
+		}
 		if err := protect(dir, rules); err != nil {
 			return fmt.Errorf("protect %s: %w", dir, err)
 		}
 	}
-	return nil
+	return foreign(l.Operators) // from before the folder was protected
+}
+
+// errForeignFolder reports what somebody put where the service's own things
+// lie, to have a say in it.
+var errForeignFolder = errors.New("it belongs to another user: look at it, then remove it")
+
+// foreign fails for what somebody else made.
+func foreign(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	ours, err := platform.Ours(path)
+	if err == nil && !ours {
+		err = fmt.Errorf("%s: %w", path, errForeignFolder)
+	}
+	return err
 }
 
 // protect replaces the access rules of a folder.
