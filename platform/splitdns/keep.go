@@ -45,7 +45,8 @@ type keeper struct {
 
 // Keep opens doors, verifies each, and again after every change, until ctx ends.
 // A door that fails to verify is set anew, but for a proxy script that worked and
-// that a person turned off since; one that is not decided on any more is undone.
+// that a person turned off since; one that is not decided on any more is undone,
+// and so is one that leads to another program in our place.
 // Doors stay open when Keep returns: undoing them is the caller's.
 func Keep(ctx context.Context, k Keeping) {
 	if k.Log == nil {
@@ -130,12 +131,12 @@ func (lookedAt) Set(context.Context) error { return nil }
 
 func (lookedAt) Undo(context.Context) error { return nil }
 
-// open verifies a door, setting it where it does not work.
+// open verifies a door, setting it where it does not work. One that leads to an
+// impostor is taken back.
 func (k *keeper) open(ctx context.Context, door Door) error {
-	err := door.Verify(ctx)
-	if err == nil {
-		k.worked[door.Name()] = true
-		return nil
+	err := k.verify(ctx, door)
+	if err == nil || errors.Is(err, ErrImpostor) {
+		return err
 	}
 	if k.worked[door.Name()] && errors.Is(err, ErrTurnedOff) {
 		return err
@@ -146,13 +147,24 @@ func (k *keeper) open(ctx context.Context, door Door) error {
 		k.Log.Warn("a door could not be set", "door", door.Name(), "error", err)
 		return err
 	}
-	if err = door.Verify(ctx); err != nil {
+	if err = k.verify(ctx, door); err != nil {
 		k.Log.Warn("a door is set and does not work", "door", door.Name(), "error", err)
 		return err
 	}
-	k.worked[door.Name()] = true
 	k.Log.Info("a door is open", "door", door.Name())
 	return nil
+}
+
+func (k *keeper) verify(ctx context.Context, door Door) error {
+	err := door.Verify(ctx)
+	switch {
+	case err == nil:
+		k.worked[door.Name()] = true
+	case errors.Is(err, ErrImpostor):
+		k.shut(ctx, door)
+		delete(k.worked, door.Name()) // nobody turned it off
+	}
+	return err
 }
 
 // shut takes a door back that is not needed any more.

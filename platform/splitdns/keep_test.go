@@ -19,6 +19,7 @@ type fakeDoor struct {
 	mu      sync.Mutex // guards what is below
 	broken  error      // what Set fails with
 	useless bool       // it can be set and does not work
+	stolen  bool       // another program answers
 	open    bool
 	log     []string
 }
@@ -41,6 +42,9 @@ func (d *fakeDoor) Verify(context.Context) error {
 	}
 	if !d.open {
 		return ErrClosed
+	}
+	if d.stolen {
+		return ErrImpostor
 	}
 	return nil
 }
@@ -169,6 +173,30 @@ func TestKeepWithoutChanges(t *testing.T) {
 			t.Errorf("%d rounds without any change", len(reports))
 		}
 	})
+}
+
+func TestKeepShutsADoorToAnImpostor(t *testing.T) {
+	for _, name := range []Name{NRPT, GNOMEProxy} {
+		synctest.Test(t, func(t *testing.T) {
+			door := &fakeDoor{name: name}
+			keeping(t, these(kept{Door: door}), nil, func(changes chan<- struct{}) {
+				door.change(func() { door.stolen = true })
+				changes <- struct{}{}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				door.change(func() {
+					if door.open {
+						t.Errorf("%s is still open, handled %v", name, door.log)
+					}
+					door.stolen = false
+				})
+				time.Sleep(2 * lastRetry)
+			})
+			if !door.open {
+				t.Errorf("%s stays shut when we are back, handled %v", name, door.log)
+			}
+		})
+	}
 }
 
 func TestKeepLeavesWhatAPersonTurnedOff(t *testing.T) {
