@@ -94,7 +94,7 @@ func (d *Decision) linuxProxy(m Machine) {
 		return
 	}
 	d.use(door)
-	if door == KDEProxy && m.Tools.GSettings && m.hasBrowser("firefox") {
+	if door == KDEProxy && m.Tools.GSettings && m.SessionBus && m.hasBrowser("firefox") {
 		d.use(GNOMEProxy) // Firefox reads GNOME's settings under KDE too
 	}
 }
