@@ -90,6 +90,7 @@ func (a *agent) startDesktop(ctx context.Context) {
 	a.tasks.Go(func() { a.follow(ctx) })
 	a.tasks.Go(func() { a.keep(ctx) })
 	a.tasks.Go(func() { a.watchProgram(ctx) })
+	a.tasks.Go(func() { a.followSites(ctx) })
 	a.post(ctx, func() { a.readPrefs(ctx) })
 }
 
