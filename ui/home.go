@@ -188,7 +188,7 @@ func (p *homePage) row(s ownSite) fyne.CanvasObject {
 		right.Add(newButton(a.t("action.open"), openIcon(), func() { a.open(addr) }))
 	}
 	return container.NewStack(newSurface(colorCard, colorOutline, cardRadius),
-		inset(6, container.NewBorder(nil, nil, nil, container.NewCenter(right), info)))
+		inset(6, container.NewBorder(nil, nil, nil, container.NewHBox(container.NewCenter(right), spacerWide(2)), info)))
 }
 
 // siteLine says in one line how a site is doing.
