@@ -139,6 +139,7 @@ need-window: need-certs need-cc
 	@.ci/need libxinerama-dev /usr/include/X11/extensions/Xinerama.h
 	@.ci/need libxi-dev /usr/include/X11/extensions/XInput2.h
 	@.ci/need libxxf86vm-dev /usr/include/X11/extensions/xf86vmode.h
+	@.ci/need libegl-dev /usr/include/EGL/egl.h
 	@.ci/need libwayland-dev /usr/include/wayland-client-core.h
 	@.ci/need libxkbcommon-dev /usr/include/xkbcommon/xkbcommon.h
 
