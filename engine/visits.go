@@ -148,19 +148,13 @@ func addCount(b store.TxBucket, key countKey, more count) error {
 	if err != nil {
 		return err
 	}
-	var c count
-	if err := read(b, key.bytes(), &c); err != nil {
-		return err
-	}
+	c := read[count](b, key.bytes())
 	c.Pages, c.Bytes = c.Pages+more.Pages, c.Bytes+more.Bytes
 	return write(b, key.bytes(), c, day.AddDate(0, 0, keepDays))
 }
 
 func addVisited(b store.TxBucket, name string, v visited) error {
-	var old visited
-	if err := read(b, []byte(name), &old); err != nil {
-		return err
-	}
+	old := read[visited](b, []byte(name))
 	if v.Title == "" {
 		v.Title = old.Title
 	}
@@ -196,13 +190,15 @@ func trimVisited(b store.TxBucket) error {
 	return nil
 }
 
-// read reads a value where there is one that can be read.
-func read(b store.TxBucket, key []byte, into any) error {
+// read reads a value where there is one that can be read: a damaged one is not
+// worth that nothing is counted any more.
+func read[T any](b store.TxBucket, key []byte) T {
+	var v, none T
 	raw, ok := b.Get(key)
-	if !ok {
-		return nil
+	if !ok || json.Unmarshal(raw, &v) != nil {
+		return none
 	}
-	return json.Unmarshal(raw, into)
+	return v
 }
 
 func write(b store.TxBucket, key []byte, v any, until time.Time) error {
