@@ -96,7 +96,7 @@ func (p *browsePage) show(found browseFound, err error) {
 	if len(found.pinned) > 0 {
 		p.list.Add(subheading(a.t("browse.pinned")))
 		for _, s := range found.pinned {
-			p.list.Add(p.siteRow(visitOfSite(s), a.t("browse.kept", "size", a.bytes(s.Size))))
+			p.list.Add(p.siteRow(found.visitOf(s), a.t("browse.kept", "size", a.bytes(s.Size))))
 		}
 	}
 	p.showVisited()
@@ -181,8 +181,15 @@ func plainText(title string) string {
 	return string(runes)
 }
 
-func visitOfSite(s control.Site) control.Visited {
-	return control.Visited{Name: s.Name, Address: s.Address, Root: s.Root, Pinned: s.Pinned}
+// visitOf is a site as a visit, with its title where it was visited.
+func (f browseFound) visitOf(s control.Site) control.Visited {
+	v := control.Visited{Name: s.Name, Address: s.Address, Root: s.Root, Pinned: s.Pinned}
+	for _, seen := range f.visited {
+		if seen.Name == s.Name {
+			v.Title = seen.Title
+		}
+	}
+	return v
 }
 
 func (p *browsePage) clear() {

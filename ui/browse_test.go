@@ -33,6 +33,22 @@ func browsing(t *testing.T, prepare func(*fakeControl, *fakeDesktop), body func(
 	})
 }
 
+func TestPinnedSiteHasItsTitle(t *testing.T) {
+	browsing(t, func(c *fakeControl, _ *fakeDesktop) {
+		c.person.visited = append(c.person.visited[:0], control.Visited{Name: "cookbook.alt", Title: "What we eat"})
+	}, func(w *opened) {
+		n := 0
+		for _, s := range w.strings() {
+			if s == "What we eat" {
+				n++
+			}
+		}
+		if n != 2 { // kept alive, and visited
+			t.Errorf("the title stands %d times: %q", n, w.strings())
+		}
+	})
+}
+
 func TestBrowseListsVisitedAndPinned(t *testing.T) {
 	browsing(t, nil, func(w *opened) {
 		w.want("browse.pinned", "cookbook.alt · 84 MB kept here", "browse.visited", "Ada's garden", "bücher.alt", "xn--bcher-kva.alt")

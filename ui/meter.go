@@ -26,7 +26,7 @@ func newMeter(a *App, draw func()) *meter { return &meter{app: a, draw: draw, be
 type measured struct {
 	done, total  int64 // bytes
 	files, all   int
-	tries, about uint // of the work for a name
+	tries, about uint   // of the work for a name
 	signed       string // the content root
 	copied       int64  // bytes that the first other computer has
 	copying      int64  // of so many; 0: not known

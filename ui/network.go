@@ -110,7 +110,11 @@ func (p *networkPage) drawStore() {
 		size := widget.NewLabel(a.bytes(part.bytes))
 		p.legend.Add(container.NewBorder(nil, nil, container.NewHBox(spacerWide(4), swatch), size, prose(part.name)))
 	}
-	total := a.t("network.store.total", "used", a.bytes(s.Used), "budget", a.bytes(s.Budget))
+	key := "network.store.total"
+	if s.Own+s.Pinned+s.Leased+s.Cache > s.Used { // versions and sites have blocks in common
+		key = "network.store.shared"
+	}
+	total := a.t(key, "used", a.bytes(s.Used), "budget", a.bytes(s.Budget))
 	p.legend.Add(note(total))
 	p.bar.set(shares, s.Budget, total)
 }

@@ -162,3 +162,15 @@ func TestPeersAreAskedForAgainWhileInView(t *testing.T) {
 		}
 	})
 }
+
+// What is stored once and counted twice is said.
+func TestStoreWithBlocksInCommon(t *testing.T) {
+	for used, key := range map[int64]string{1_500_000: "network.store.shared", 2_000_000: "network.store.total"} {
+		inWindow(t, func(c *fakeControl, _ *fakeDesktop) {
+			c.status.Store = control.Store{Used: used, Budget: 1e9, Own: 2_000_000}
+		}, func(w *opened) {
+			w.tap("nav.network")
+			w.want(w.App.t(key, "used", w.bytes(used), "budget", w.bytes(1e9)))
+		})
+	}
+}

@@ -150,7 +150,7 @@ func TestPlanInWords(t *testing.T) {
 		d.plan = SetupPlan{Prompts: 2, InWay: []Text{said("dnsmasq")}, Changes: []SetupChange{{ID: "no-such", Text: said("something new")}}}
 	}, func(w *opened) {
 		w.tap("welcome.plan")
-		w.want("something new", "In the way of a better one: dnsmasq", "Your system will ask for your password 2 times.")
+		w.want("something new", "Why there is no better way here: dnsmasq", "Your system will ask for your password 2 times.")
 	})
 	inWindow(t, func(f *fakeControl, d *fakeDesktop) {
 		firstStart(f, d)
