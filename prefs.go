@@ -25,7 +25,6 @@ type preferences struct {
 	Followed   []string  `json:"followed,omitempty"`
 	BackedUp   time.Time `json:"backed_up,omitzero"`
 	TraySaid   bool      `json:"tray_said,omitempty"`
-	AskUpdates bool      `json:"ask_updates,omitempty"`
 }
 
 // prefsFile is where preferences lie: desktop.json in the profile.

@@ -78,7 +78,6 @@ type Prefs struct {
 	Followed   []string  `json:"followed,omitempty"`    // sites whose updates are told of
 	BackedUp   time.Time `json:"backed_up,omitzero"`    // when a restore test last passed
 	TraySaid   bool      `json:"tray_said,omitempty"`   // that there is no tray was said once
-	AskUpdates bool      `json:"ask_updates,omitempty"` // looking for updates was agreed to
 }
 
 // SetupChoice is what the person wants of Setup.
