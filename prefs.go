@@ -17,14 +17,14 @@ import (
 // preferences are the window's and the agent's, as ui.Prefs describes them: a
 // build without the window has an agent too.
 type preferences struct {
-	Welcomed   bool      `json:"welcomed,omitempty"`
-	Browsing   bool      `json:"browsing,omitempty"`
-	Theme      string    `json:"theme,omitempty"`
-	Language   string    `json:"language,omitempty"`
-	Watched    []string  `json:"watched,omitempty"`
-	Followed   []string  `json:"followed,omitempty"`
-	BackedUp   time.Time `json:"backed_up,omitzero"`
-	TraySaid   bool      `json:"tray_said,omitempty"`
+	Welcomed bool      `json:"welcomed,omitempty"`
+	Browsing bool      `json:"browsing,omitempty"`
+	Theme    string    `json:"theme,omitempty"`
+	Language string    `json:"language,omitempty"`
+	Watched  []string  `json:"watched,omitempty"`
+	Followed []string  `json:"followed,omitempty"`
+	BackedUp time.Time `json:"backed_up,omitzero"`
+	TraySaid bool      `json:"tray_said,omitempty"`
 }
 
 // prefsFile is where preferences lie: desktop.json in the profile.

@@ -70,14 +70,14 @@ type Desktop interface {
 
 // Prefs are the window's and the agent's preferences, one file in the profile.
 type Prefs struct {
-	Welcomed   bool      `json:"welcomed,omitempty"`    // the first start was seen through
-	Browsing   bool      `json:"browsing,omitempty"`    // .alt opens in this person's browsers, as Setup verified
-	Theme      string    `json:"theme,omitempty"`       // "": as the system, "light", "dark"
-	Language   string    `json:"language,omitempty"`    // BCP 47; "": as the system
-	Watched    []string  `json:"watched,omitempty"`     // folders, absolute
-	Followed   []string  `json:"followed,omitempty"`    // sites whose updates are told of
-	BackedUp   time.Time `json:"backed_up,omitzero"`    // when a restore test last passed
-	TraySaid   bool      `json:"tray_said,omitempty"`   // that there is no tray was said once
+	Welcomed bool      `json:"welcomed,omitempty"`  // the first start was seen through
+	Browsing bool      `json:"browsing,omitempty"`  // .alt opens in this person's browsers, as Setup verified
+	Theme    string    `json:"theme,omitempty"`     // "": as the system, "light", "dark"
+	Language string    `json:"language,omitempty"`  // BCP 47; "": as the system
+	Watched  []string  `json:"watched,omitempty"`   // folders, absolute
+	Followed []string  `json:"followed,omitempty"`  // sites whose updates are told of
+	BackedUp time.Time `json:"backed_up,omitzero"`  // when a restore test last passed
+	TraySaid bool      `json:"tray_said,omitempty"` // that there is no tray was said once
 }
 
 // SetupChoice is what the person wants of Setup.
