@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -33,13 +34,16 @@ type host struct {
 	cancel  context.CancelFunc
 	again   chan struct{} // do not wait before the next attempt
 
-	mu   sync.Mutex // held while the engine starts, stops or moves
-	data string
-	node *hosted // nil: none runs
+	mu     sync.Mutex // held while the engine starts, stops or moves
+	data   string
+	node   *hosted       // nil: none runs
+	failed error         // why the last attempt to start it did not succeed
+	tried  chan struct{} // closed with the next attempt
 }
 
 func newHost(o *options, data, profile, program string, log *slog.Logger) *host {
-	h := &host{opts: o, data: data, profile: profile, program: program, log: log, system: machine{log}, again: make(chan struct{}, 1)}
+	h := &host{opts: o, data: data, profile: profile, program: program, log: log, system: machine{log}, again: make(chan struct{}, 1),
+		tried: make(chan struct{})}
 	h.client = control.NewClient(o.dialer())
 	return h
 }
@@ -95,7 +99,9 @@ func (h *host) supervise(ctx context.Context) {
 func (h *host) runOnce(ctx context.Context) error {
 	h.mu.Lock()
 	node, err := h.open(ctx)
-	h.node = node
+	h.node, h.failed = node, err
+	close(h.tried)
+	h.tried = make(chan struct{})
 	h.mu.Unlock()
 	if err != nil {
 		return err
@@ -128,18 +134,32 @@ func (h *host) config() (engine.Config, error) {
 	return cfg, err
 }
 
-// restart starts the node anew: the service, or the engine in this process.
+// restartWait bounds how long whoever restarts the node waits to hear of it.
+const restartWait = 30 * time.Second
+
+// restart starts the node anew: the service, or the engine in this process. It
+// returns why that did not succeed.
 func (h *host) restart(ctx context.Context) error {
 	if h.service() {
 		return startService(ctx, h.program, h.log)
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.node != nil {
 		h.node.close()
 	}
+	tried := h.tried
+	h.mu.Unlock()
 	h.hurry()
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, restartWait)
+	defer cancel()
+	select {
+	case <-tried:
+	case <-ctx.Done():
+		return fmt.Errorf("start the node: %w", ctx.Err())
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed
 }
 
 // hurry ends the wait before the next attempt, the coming one included.
