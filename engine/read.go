@@ -194,7 +194,7 @@ func (e *Engine) Archive(ctx context.Context, target string) (io.ReadCloser, err
 		defer close(a.done)
 		defer stop()
 		defer view.Close()
-		w.CloseWithError(site.Tar(ctx, root, view, w))
+		w.CloseWithError(siteError(site.Tar(ctx, root, view, site.MostUnfolded(out.Bytes), w)))
 	})
 	if !started {
 		a.cancel()

@@ -1,7 +1,7 @@
 // Package site turns a folder into a tree of content-addressed blocks and
 // back: Scan decides what is published, Build makes the blocks, Open reads a
 // tree as an fs.FS, Fetcher brings one here from the peers that hold it,
-// Server hands it out, Extract writes it to a folder.
+// Server hands it out, Tar archives it.
 //
 // The format is in section 7 of engine/wire/PROTOCOL.md. Everything read from
 // a tree is hostile until it is checked: nodes are bounded and canonical, a

@@ -11,9 +11,14 @@ import (
 
 // Tar writes a site as a tar archive: its files in canonical order, without
 // owners and times, so that the same site gives the same bytes. Every block
-// must be in blocks.
-func Tar(ctx context.Context, root wire.Hash, blocks Blocks, w io.Writer) error {
+// must be in blocks. Nothing is written of a site whose files have more than
+// most bytes together, which is ErrLimit: few blocks can stand for any number of
+// files.
+func Tar(ctx context.Context, root wire.Hash, blocks Blocks, most int64, w io.Writer) error {
 	site, err := Open(ctx, root, blocks)
+	if err == nil {
+		err = checkUnfolded(ctx, root, blocks, most)
+	}
 	if err != nil {
 		return err
 	}
@@ -30,6 +35,27 @@ func Tar(ctx context.Context, root wire.Hash, blocks Blocks, w io.Writer) error 
 		}
 	}
 	return tw.Close()
+}
+
+// MostUnfolded is how many bytes a site of so many bytes of distinct blocks may
+// reasonably be as files.
+func MostUnfolded(stored uint64) int64 { return int64(min(stored, 1<<50))*16 + 1<<30 }
+
+func checkUnfolded(ctx context.Context, root wire.Hash, blocks Blocks, most int64) error {
+	var sum int64
+	for entry, err := range List(ctx, root, blocks) {
+		if err != nil {
+			return err
+		}
+		if entry.Dir {
+			continue
+		}
+		if entry.Size > most-sum {
+			return fmt.Errorf("its files have more than %d bytes, many times what it stores: %w", most, ErrLimit)
+		}
+		sum += entry.Size
+	}
+	return nil
 }
 
 func tarFile(site *FS, entry Entry, tw *tar.Writer) error {

@@ -32,7 +32,7 @@ func TestTar(t *testing.T) {
 		t.Fatal(err)
 	}
 	var first, second bytes.Buffer
-	if err := errors.Join(Tar(t.Context(), sum.Root, store, &first), Tar(t.Context(), sum.Root, store, &second)); err != nil {
+	if err := errors.Join(Tar(t.Context(), sum.Root, store, 1<<40, &first), Tar(t.Context(), sum.Root, store, 1<<40, &second)); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
