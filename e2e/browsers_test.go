@@ -234,8 +234,8 @@ func TestBrowsersWithoutTrust(t *testing.T) {
 	t.Run("chromium", func(t *testing.T) {
 		dom, _ := p.chromium("http://spy.alt/")
 		wantPage(t, "http://spy.alt/", dom)
-		if dom, log := p.chromium("https://spy.alt/"); strings.Contains(dom, "hello") || !strings.Contains(log, "ERR_TUNNEL_CONNECTION_FAILED") {
-			t.Errorf("%s\n%s", dom, log)
+		if dom, log := p.chromium("https://spy.alt/"); strings.Contains(dom, "hello") || !strings.Contains(dom+log, "ERR_TUNNEL_CONNECTION_FAILED") {
+			t.Errorf("%.2000s\n%s", dom, log)
 		}
 	})
 	t.Run("firefox", func(t *testing.T) {

@@ -189,18 +189,18 @@ func TestWindowIsApart(t *testing.T) {
 		d.window("^AltNet$")
 		var kids []int
 		d.eventually(10*time.Second, "have one window", func() error {
-			if kids = d.children(); len(kids) != 1 {
-				return fmt.Errorf("the agent has the children %v", kids)
+			if kids = d.windows(); len(kids) != 1 {
+				return fmt.Errorf("the agent has the windows %v", kids)
 			}
 			return nil
 		})
 		d.person() // raises the one there is
-		if again := d.children(); !slices.Equal(again, kids) {
+		if again := d.windows(); !slices.Equal(again, kids) {
 			t.Errorf("a second start made %v of %v", again, kids)
 		}
 		check(t, syscall.Kill(kids[0], syscall.SIGKILL))
 		d.eventually(10*time.Second, "notice that the window is gone", func() error {
-			if len(d.children()) > 0 {
+			if len(d.windows()) > 0 {
 				return errors.New("it is still there")
 			}
 			return nil
@@ -211,13 +211,15 @@ func TestWindowIsApart(t *testing.T) {
 	}
 }
 
-// children are the processes that the agent started and that still run.
-func (d *desk) children() (pids []int) {
+// windows are the processes with a window that the agent started and that still
+// run. Its guard is none of them.
+func (d *desk) windows() (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range all {
 		stat, _ := os.ReadFile(path)
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(d.cmd.Process.Pid) {
+		args, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if len(fields) > 1 && fields[0] != "Z" && bytes.Contains(args, []byte("\x00window\x00")) && fields[1] == strconv.Itoa(d.cmd.Process.Pid) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			pids = append(pids, pid)
 		}

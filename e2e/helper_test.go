@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,9 @@ func again(t *testing.T, name string, prefix ...string) {
 	if os.Geteuid() != 0 {
 		t.Skip("namespaces take root")
 	}
+	if prefix[0] == "unshare" {
+		prefix = separable(t, prefix)
+	}
 	args := append(prefix, os.Args[0], "-test.run", "^"+name+"$", "-test.v", "-e2e", "-altnet", *binary)
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
@@ -139,4 +143,20 @@ func again(t *testing.T, name string, prefix ...string) {
 	if err != nil || !strings.Contains(string(out), "--- PASS") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// separable is the command unshare as it works here. The root of a chroot need
+// not be a mount whose propagation could be changed; where nothing is shared it
+// need not be, either.
+func separable(t *testing.T, unshare []string) []string {
+	t.Helper()
+	if exec.Command("unshare", "-m", "--propagation", "private", "true").Run() == nil {
+		return unshare
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Contains(string(mounts), " shared:") || exec.Command("unshare", "-m", "--propagation", "unchanged", "true").Run() != nil {
+		t.Skip("there are no mounts of a test's own to be had here")
+	}
+	i := slices.Index(unshare, "private")
+	return slices.Replace(slices.Clone(unshare), i, i+1, "unchanged")
 }
