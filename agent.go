@@ -186,13 +186,17 @@ func (o *options) passOn() []string {
 	return args
 }
 
-// quitAgent is the command quit.
+// quitAgent is the command quit. It says what goes on without the agent.
 func quitAgent(ctx context.Context, s *session, _ []string) error {
 	_, profile, err := s.opts.folders()
 	if err != nil {
 		return err
 	}
-	return instance.Send(ctx, agentDir(profile), instance.Request{Do: doQuit}, nil)
+	text := "AltNet has ended."
+	if s.opts.usesService() {
+		text = "AltNet's icon is gone; the service goes on."
+	}
+	return s.done(instance.Send(ctx, agentDir(profile), instance.Request{Do: doQuit}, nil), text)
 }
 
 // agentCommand is the command agent: one without a window, for a login.

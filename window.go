@@ -46,7 +46,8 @@ func runWindow(ctx context.Context, o *options, folders []string, term *terminal
 	app.SetMetadata(fyne.AppMetadata{ID: appID, Name: "AltNet", Version: version, Migrations: map[string]bool{"fyneDo": true}})
 	fyneApp := app.NewWithID(appID)
 	person := &session{terminal: term, opts: o, control: client}
-	window, err := ui.New(ui.Config{App: fyneApp, Control: client, Profile: keys, Desktop: newDesktop(profile, person, log), Version: version, Log: log})
+	window, err := ui.New(ui.Config{App: fyneApp, Control: client, Profile: keys, Desktop: newDesktop(profile, person, log), Version: version,
+		Service: o.usesService, Log: log})
 	if err != nil {
 		return err
 	}

@@ -24,13 +24,14 @@ import (
 	"altnet/engine/publisher"
 )
 
-// Config is what a window is built from. All but Log must be set.
+// Config is what a window is built from. All but Service and Log must be set.
 type Config struct {
 	App     fyne.App
 	Control control.Control
 	Profile *publisher.Profile
 	Desktop Desktop
 	Version string       // of this program, to notice a service of another one
+	Service func() bool  // the node is the installed service, running or not; nil: it never is
 	Log     *slog.Logger // nil: discarded
 }
 
@@ -42,6 +43,7 @@ type App struct {
 	author  *publisher.Author
 	desk    Desktop
 	version string
+	service func() bool
 	log     *slog.Logger
 	do      func(func()) // on the goroutine that draws
 
@@ -86,8 +88,11 @@ func newApp(cfg Config, do func(func())) (*App, error) {
 		return nil, err
 	}
 	a := &App{
-		fyne: cfg.App, ctl: cfg.Control, profile: cfg.Profile, desk: cfg.Desktop, version: cfg.Version, log: cfg.Log,
+		fyne: cfg.App, ctl: cfg.Control, profile: cfg.Profile, desk: cfg.Desktop, version: cfg.Version, service: cfg.Service, log: cfg.Log,
 		catalog: catalog, setupSays: setupSays, author: publisher.NewAuthor(cfg.Profile, cfg.Control), changed: map[string]bool{},
+	}
+	if a.service == nil {
+		a.service = func() bool { return false }
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -69,7 +69,7 @@ func (a *App) trouble() string {
 		return ""
 	case errors.Is(a.down, control.ErrDenied):
 		return "denied"
-	case a.down != nil && a.status.Host == control.HostService:
+	case a.down != nil && (a.status.Host == control.HostService || a.service()): // it may never have answered
 		return "service"
 	case a.down != nil:
 		return "stopped"

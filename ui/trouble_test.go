@@ -231,6 +231,16 @@ func TestEngineThatCannotBeUsedAsItIs(t *testing.T) {
 	}
 }
 
+func TestServiceThatNeverAnswered(t *testing.T) {
+	inWindow(t, func(f *fakeControl, _ *fakeDesktop) { f.fail["Events"] = control.ErrNotRunning }, func(w *opened) {
+		w.want("trouble.stopped")
+		w.service = func() bool { return true }
+		w.banner.update()
+		w.want("trouble.service", "trouble.service.fix")
+		w.wantNot("trouble.stopped")
+	})
+}
+
 func TestServiceIsDown(t *testing.T) {
 	inWindow(t, func(f *fakeControl, _ *fakeDesktop) { f.status.Host = control.HostService }, func(w *opened) {
 		w.ctl.set(func(c *fakeControl) { c.fail["Events"] = control.ErrNotRunning })
