@@ -69,6 +69,7 @@ type node struct {
 	gateway string
 	args    []string
 	cmd     *exec.Cmd
+	service bool  // the node is the computer's service, not one of this folder
 	peak    int64 // bytes of resident memory of the hungriest client command
 }
 
@@ -102,8 +103,12 @@ func (n *node) spawn() {
 }
 
 func (n *node) env() []string {
+	data := filepath.Join(n.dir, "store")
+	if n.service {
+		data = ""
+	}
 	return append(os.Environ(),
-		"ALTNET_DATA="+filepath.Join(n.dir, "store"),
+		"ALTNET_DATA="+data,
 		"ALTNET_PROFILE="+filepath.Join(n.dir, "profile"),
 		"HOME="+n.dir)
 }
