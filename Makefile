@@ -116,6 +116,7 @@ need-e2e: need-certs
 	@.ci/need bind9-dnsutils dig
 	@.ci/need openssl openssl
 	@.ci/need curl curl
+	@.ci/need iproute2 ip
 
 # What the tests of the desktop drive: a display, a window manager, a bus, a
 # program to drag from, and eyes.
