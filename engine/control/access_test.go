@@ -1,12 +1,9 @@
 package control_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"iter"
 	"net"
-	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,20 +57,7 @@ func TestUsersGetInNobodysWay(t *testing.T) {
 		defer cancel()
 		greedy, modest := control.Caller{User: "1001", Local: true}, control.Caller{User: "1002", Local: true}
 
-		var open []net.Conn
-		refused := 0
-		for range 100 {
-			c := s.dial(greedy)
-			open = append(open, c)
-			fmt.Fprint(c, "POST /v1/events HTTP/1.1\r\nHost: altnet\r\nContent-Length: 0\r\n\r\n")
-			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if resp.StatusCode != http.StatusOK {
-				refused++
-			}
-		}
+		open, refused := crowd(t, s, greedy, 100)
 		if refused != 100-64 {
 			t.Errorf("%d of 100 requests of one user were refused", refused)
 		}

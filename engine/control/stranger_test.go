@@ -80,20 +80,7 @@ func TestStrangersGetInNobodysWay(t *testing.T) {
 			t.Error("a reader who does not read is waited for")
 		}
 
-		var open []net.Conn
-		refused := 0
-		for range 40 {
-			c := s.dial(stranger)
-			open = append(open, c)
-			fmt.Fprint(c, "POST /v1/events HTTP/1.1\r\nHost: altnet\r\n\r\n")
-			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if resp.StatusCode != http.StatusOK {
-				refused++
-			}
-		}
+		open, refused := crowd(t, s, stranger, 40)
 		if refused != 40-16 {
 			t.Errorf("%d of 40 strangers were refused", refused)
 		}
@@ -126,4 +113,23 @@ func untilClosed(t *testing.T, c net.Conn) time.Duration {
 			return time.Since(start)
 		}
 	}
+}
+
+// crowd opens count event streams of one caller at once, and counts those that
+// were refused.
+func crowd(t *testing.T, s *socket, who control.Caller, count int) (open []net.Conn, refused int) {
+	t.Helper()
+	for range count {
+		c := s.dial(who)
+		open = append(open, c)
+		fmt.Fprint(c, "POST /v1/events HTTP/1.1\r\nHost: altnet\r\nContent-Length: 0\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusOK {
+			refused++
+		}
+	}
+	return open, refused
 }
