@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/godbus/dbus/v5"
+
+	"altnet/platform/sessionbus"
 )
 
 // The desktop notifications specification.
@@ -33,7 +35,7 @@ type desk struct {
 }
 
 func open(icon []byte, clicked func(string), log *slog.Logger) (*Notifier, error) {
-	conn, err := sessionBus()
+	conn, err := sessionbus.Connect(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -47,22 +49,6 @@ func open(icon []byte, clicked func(string), log *slog.Logger) (*Notifier, error
 	conn.Signal(signals)
 	d.done.Go(func() { d.listen(signals) })
 	return &Notifier{show: d.show, close: d.close}, nil
-}
-
-// sessionBus connects to the session's bus where there is one; none is started.
-func sessionBus() (*dbus.Conn, error) {
-	conn, err := dbus.SessionBusPrivateNoAutoStartup()
-	if err != nil {
-		return nil, err
-	}
-	if err = conn.Auth(nil); err == nil {
-		err = conn.Hello()
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
 // keepIcon writes the picture to a file: servers take a path, and raw pixels

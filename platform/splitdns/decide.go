@@ -103,10 +103,10 @@ func linuxProxyDoor(m Machine) (Name, Reason) {
 	switch m.Desktop {
 	case GNOME:
 		switch {
-		case !m.Tools.GSettings:
-			return "", NoSettingsTool
 		case !m.SessionBus:
 			return "", NoSessionBus
+		case !m.Tools.GSettings:
+			return "", NoSettingsTool
 		}
 		return GNOMEProxy, ""
 	case KDE:

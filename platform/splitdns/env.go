@@ -1,6 +1,7 @@
 package splitdns
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -8,9 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"context"
-
 	"github.com/godbus/dbus/v5"
+
+	"altnet/platform/sessionbus"
 )
 
 // System is the Env of this computer, for the person who runs the process.
@@ -46,11 +47,11 @@ func installed(program string) bool {
 }
 
 func busNames(ctx context.Context, session bool) ([]string, error) {
-	connect := dbus.ConnectSystemBus
+	connect := func(ctx context.Context) (*dbus.Conn, error) { return dbus.ConnectSystemBus(dbus.WithContext(ctx)) }
 	if session {
-		connect = dbus.ConnectSessionBus
+		connect = sessionbus.Connect
 	}
-	conn, err := connect(dbus.WithContext(ctx))
+	conn, err := connect(ctx)
 	if err != nil {
 		return nil, err
 	}

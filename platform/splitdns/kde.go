@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
-
 	"altnet/platform/journal"
+	"altnet/platform/sessionbus"
 )
 
 // KDE keeps proxy settings in ~/.config/kioslaverc, which Chromium reads and
@@ -131,7 +130,7 @@ func kdeProxy(data []byte) Proxy {
 // tellKDE has running programs read the file again; without a session there are
 // none.
 func tellKDE(ctx context.Context) {
-	conn, err := dbus.ConnectSessionBus(dbus.WithContext(ctx))
+	conn, err := sessionbus.Connect(ctx)
 	if err != nil {
 		return
 	}

@@ -228,11 +228,14 @@ func lookLinuxDesktop(ctx context.Context, env Env, m *Machine) {
 	session, err := env.BusNames(ctx, true)
 	m.SessionBus = err == nil
 	m.Tools.Tray = slices.Contains(session, "org.kde.StatusNotifierWatcher")
-	mode, err := env.Run(ctx, "gsettings", "get", gnomeSchema, "mode")
-	m.Tools.GSettings = err == nil
+	var mode []byte
+	if m.SessionBus { // without one gsettings would start a bus that outlives us
+		mode, err = env.Run(ctx, "gsettings", "get", gnomeSchema, "mode")
+		m.Tools.GSettings = err == nil
+	}
 	switch m.Desktop {
 	case GNOME:
-		if err == nil {
+		if m.Tools.GSettings {
 			m.Proxy = lookGNOMEProxy(ctx, env.Run, unquote(mode))
 		}
 	case KDE:
