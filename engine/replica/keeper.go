@@ -178,7 +178,7 @@ func (k *Keeper) look(root wire.Hash) {
 		holders = append(holders, k.myself(root))
 	}
 	seen := view{
-		now: time.Now(), standing: st, own: own, lease: info.LeaseUntil, self: k.cfg.Network.Self().ID,
+		now: time.Now(), standing: st, own: own, isolated: isolated, lease: info.LeaseUntil, self: k.cfg.Network.Self().ID,
 		root: root, blocks: info.Listed, holders: holders, goal: k.cfg.Copies,
 	}
 	k.apply(ctx, v, info, seen, decide(seen))

@@ -77,6 +77,7 @@ type view struct {
 	now      time.Time
 	standing standing
 	own      bool // published or pinned here: kept whatever the network does
+	isolated bool // nobody answers this node: what it was not told may have been said
 	lease    time.Time
 	self     identity.NodeID
 	root     wire.Hash
@@ -101,7 +102,8 @@ func decide(v view) plan {
 	case withdrawn, refused:
 		return plan{release: !v.own}
 	case superseded, expired:
-		keep := v.own || v.lease.After(v.now)
+		unasked := v.standing == expired && v.isolated // renewed meanwhile, perhaps
+		keep := v.own || v.lease.After(v.now) || unasked
 		return plan{provide: keep, release: !keep}
 	}
 	copies, lacking := coverage(v.holders, v.blocks, v.goal)

@@ -42,6 +42,8 @@ func TestDecide(t *testing.T) {
 			plan{provide: true, lacking: span{0, 10}, recruit: 1}},
 		{"a newer version stands: keep serving, do not renew", base(func(v *view) { v.standing = superseded }), plan{provide: true}},
 		{"expired: until the lease ends", base(func(v *view) { v.standing = expired; v.lease = now }), plan{release: true}},
+		{"expired, and nobody could be asked", base(func(v *view) { v.standing = expired; v.lease = now; v.isolated = true }), plan{provide: true}},
+		{"superseded, and nobody could be asked", base(func(v *view) { v.standing = superseded; v.lease = now; v.isolated = true }), plan{release: true}},
 		{"withdrawn: let go at once", base(func(v *view) { v.standing = withdrawn }), plan{release: true}},
 		{"withdrawn by me: my copy is mine", base(func(v *view) { v.standing = withdrawn; v.own = true }), plan{}},
 		{"alone", base(func(v *view) { v.holders = full(1) }),
