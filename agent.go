@@ -170,7 +170,7 @@ func newAgent(o *options, data, profile string, log *slog.Logger) (*agent, error
 		inbox: make(chan func(), 64), views: make(chan tray.View, 1), listeners: map[chan []string]bool{}, stopped: make(chan struct{}),
 	}
 	a.host = newHost(o, data, profile, program, log)
-	a.window = &windowProcess{program: program, args: o.passOn(), log: log}
+	a.window = &windowProcess{program: program, dir: windowDir(profile), args: o.passOn(), log: log}
 	return a, nil
 }
 

@@ -50,7 +50,7 @@ func (a *agent) watchProgram(ctx context.Context) {
 			if !replaced(a.program, was) {
 				continue
 			}
-			if !a.idle() {
+			if !a.idle(ctx) {
 				look.Reset(settleFor)
 				continue
 			}
@@ -71,7 +71,7 @@ func replaced(program string, was fs.FileInfo) bool {
 }
 
 // idle reports whether nobody would notice a new start.
-func (a *agent) idle() bool { return a.host.busy.Load() == 0 && !a.window.open() }
+func (a *agent) idle(ctx context.Context) bool { return a.host.busy.Load() == 0 && !a.window.open(ctx) }
 
 // moveData moves the node's data where the window asks.
 func (a *agent) moveData(ctx context.Context, r instance.Request, report func(instance.Reply)) error {

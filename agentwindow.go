@@ -19,13 +19,6 @@ import (
 	"altnet/platform/notify"
 )
 
-// windowRequest is a line that the agent writes to its window.
-type windowRequest struct {
-	Do      string   `json:"do"` // "raise", "publish", "pick", "site", "quit"
-	Folders []string `json:"folders,omitempty"`
-	Site    string   `json:"site,omitempty"`
-}
-
 // pipeVariable tells a window process that its input is the agent's.
 const pipeVariable = "ALTNET_WINDOW_PIPE"
 
@@ -33,6 +26,7 @@ const pipeVariable = "ALTNET_WINDOW_PIPE"
 // process, so that nothing that happens to it hurts the agent.
 type windowProcess struct {
 	program string
+	dir     string   // where a window can be asked that another agent started
 	args    []string // flags
 	log     *slog.Logger
 
@@ -50,9 +44,11 @@ func (a *agent) openWindow(ctx context.Context, r instance.Request) {
 	failed := func(err error) {
 		a.post(ctx, func() { a.windowFailed(ctx, err) })
 	}
-	if err := a.window.show(requestOf(r), r.Env, failed); err != nil {
-		failed(err)
-	}
+	a.tasks.Go(func() { // a window that hangs takes its time to say nothing
+		if err := a.window.show(ctx, requestOf(r), r.Env, failed); err != nil {
+			failed(err)
+		}
+	})
 }
 
 func requestOf(r instance.Request) windowRequest {
@@ -69,15 +65,18 @@ func requestOf(r instance.Request) windowRequest {
 
 // show hands the request to the window that is open, else starts one where
 // env says. failed is called when it ends by itself in failure.
-func (w *windowProcess) show(r windowRequest, env map[string]string, failed func(error)) error {
+func (w *windowProcess) show(ctx context.Context, r windowRequest, env map[string]string, failed func(error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closing {
 		return nil
 	}
 	if w.in != nil && w.send(r) == nil {
-		w.sent, w.again = time.Now(), func() error { return w.show(r, env, failed) }
+		w.sent, w.again = time.Now(), func() error { return w.show(ctx, r, env, failed) }
 		return nil
+	}
+	if err := askWindow(ctx, w.dir, r); !errors.Is(err, instance.ErrNobody) {
+		return err // one of an agent before this one: there is never a second
 	}
 	return w.start(r, env, failed, false)
 }
@@ -154,19 +153,21 @@ func (w *windowProcess) gone(in io.WriteCloser) (again func() error) {
 }
 
 // open reports whether there is a window.
-func (w *windowProcess) open() bool {
+func (w *windowProcess) open(ctx context.Context) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.in != nil
+	return w.in != nil || instance.Answers(ctx, w.dir)
 }
 
-// quit ends the window and waits for it.
+// quit ends the window, and waits for it where this agent started it.
 func (w *windowProcess) quit() {
 	w.mu.Lock()
 	w.closing = true
 	if w.in != nil {
 		w.send(windowRequest{Do: "quit"})
 		w.in.Close()
+	} else if err := askWindow(context.Background(), w.dir, windowRequest{Do: "quit"}); err != nil && !errors.Is(err, instance.ErrNobody) {
+		w.log.Warn("end the window", "err", err)
 	}
 	w.mu.Unlock()
 	w.ended.Wait()

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"os"
 
@@ -34,6 +32,15 @@ func runWindow(ctx context.Context, o *options, folders []string, term *terminal
 	if err != nil {
 		return err
 	}
+	var pipe io.Reader
+	if os.Getenv(pipeVariable) != "" {
+		pipe = term.in
+	}
+	door, err := openWindowDoor(ctx, profile, pipe, absolute(folders), log)
+	if door == nil {
+		return err
+	}
+	defer door.close()
 	keys, err := publisher.Open(profile)
 	if err != nil {
 		return err
@@ -57,37 +64,7 @@ func runWindow(ctx context.Context, o *options, folders []string, term *terminal
 	}
 	quit := func() { fyne.Do(fyneApp.Quit) }
 	defer context.AfterFunc(ctx, quit)()
-	if os.Getenv(pipeVariable) != "" {
-		go obey(term.in, window, quit) // ends with the process
-	}
+	go door.serve(ctx, window, quit) // ends with the process
 	fyneApp.Run()
 	return window.Close()
-}
-
-// obey does what the agent asks on the window's input. An agent that went away
-// leaves the window: it shows that there is no node.
-func obey(in io.Reader, window *ui.App, quit func()) {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var r windowRequest
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
-			continue
-		}
-		switch r.Do {
-		case "quit":
-			quit()
-		case "publish":
-			window.Raise()
-			window.Publish(r.Folders)
-		case "pick":
-			window.Raise()
-			window.AddFolder()
-		case "site":
-			window.Raise()
-			window.OpenSite(r.Site)
-		default:
-			window.Raise()
-		}
-	}
 }

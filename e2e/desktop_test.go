@@ -211,6 +211,92 @@ func TestWindowIsApart(t *testing.T) {
 	}
 }
 
+// TestWindowOutlivesItsAgent kills the agent under its window. The window starts
+// another one when it is told to, and every agent that comes raises that window
+// instead of opening a second.
+func TestWindowOutlivesItsAgent(t *testing.T) {
+	needDesk(t)
+	d := openDesk(t)
+	d.agent()
+	d.person()
+	window := d.window("^AltNet$")
+	d.oneWindow(window)
+	for range 2 {
+		d.killAgent()
+		d.shows("AltNet is not running in the background.")
+		if ids := d.shownWindows(); !slices.Equal(ids, []string{window}) {
+			t.Fatalf("without an agent there are the windows %v", ids)
+		}
+		d.press("Start")
+		d.answersAgain()
+		d.shows("Drop a folder")
+		d.xdo("windowminimize", "--sync", window)
+		d.person()
+		d.oneWindow(window)
+	}
+	d.killAgent()
+	d.agent() // by the person, who starts AltNet once more
+	d.xdo("windowminimize", "--sync", window)
+	d.person()
+	d.oneWindow(window)
+	d.do("quit")
+	d.eventually(10*time.Second, "end its window", func() error {
+		if ids := d.shownWindows(); len(ids) > 0 {
+			return fmt.Errorf("there is %v", ids)
+		}
+		return nil
+	})
+}
+
+// killAgent ends the agent, whoever started it, as the system would in need.
+func (d *desk) killAgent() {
+	d.t.Helper()
+	pids := d.processes("agent")
+	if len(pids) != 1 {
+		d.t.Fatalf("the agents are %v", pids)
+	}
+	check(d.t, syscall.Kill(pids[0], syscall.SIGKILL))
+	d.cmd.Wait() // one that the window started is not ours to wait for:
+	d.eventually(10*time.Second, "be gone", func() error {
+		if left := d.processes("agent"); len(left) > 0 {
+			return fmt.Errorf("there is %v", left)
+		}
+		return nil
+	})
+}
+
+// shownWindows are the program's windows that can be seen.
+func (d *desk) shownWindows() []string {
+	ids, _ := d.x("xdotool", "search", "--onlyvisible", "--name", "^AltNet$") // it fails where there is none
+	return strings.Fields(ids)
+}
+
+// oneWindow waits until that window alone is there, in one process, and seen.
+func (d *desk) oneWindow(window string) {
+	d.t.Helper()
+	d.eventually(20*time.Second, "have one window", func() error {
+		if ids, pids := d.shownWindows(), d.processes("window"); !slices.Equal(ids, []string{window}) || len(pids) != 1 {
+			return fmt.Errorf("there are the windows %v of the processes %v", ids, pids)
+		}
+		return nil
+	})
+}
+
+// processes are those of this desk that were started with a word.
+func (d *desk) processes(word string) (pids []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range all {
+		args, _ := os.ReadFile(path)
+		env, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
+		if words := strings.Split(string(args), "\x00"); len(words) > 1 && filepath.Base(words[0]) != "sh" && slices.Contains(words[1:], word) &&
+			bytes.Contains(env, []byte("ALTNET_PROFILE="+filepath.Join(d.dir, "profile")+"\x00")) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // windows are the processes with a window that the agent started and that still
 // run. Its guard is none of them.
 func (d *desk) windows() (pids []int) {
