@@ -34,9 +34,6 @@ func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: 
 // PickFolder returns ErrNoPicker: the window's own picker is used.
 func PickFolder(context.Context, string) (string, error) { return "", ErrNoPicker }
 
-// Authenticate returns ErrNoAuthentication: Windows Hello is not asked yet.
-func Authenticate(context.Context, string) error { return ErrNoAuthentication }
-
 // Elevate runs a program with an administrator's rights, for which the system
 // asks the person. It does not wait for the program's end. Errors wrap
 // ErrRefused or ErrNoAuthentication.
