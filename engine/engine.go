@@ -60,6 +60,7 @@ type Engine struct {
 	watched  watched
 	shares   *shares
 	shared   *shared
+	uploads  *uploads
 	visits   *visits
 	book     *logbook
 	port     uint16 // for peers; 0: none
@@ -76,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, started: time.Now(), gate: record.NewGate(),
 		network: record.NetworkID(cfg.Network), rules: newRules(cfg.Data),
 		joining: make(chan struct{}, 1), owing: make(chan struct{}, 1), looking: make(chan struct{}, 1),
-		full: make(chan struct{}, 1), watched: watched{seen: map[wire.Hash]bool{}},
+		full: make(chan struct{}, 1), uploads: newUploads(), watched: watched{seen: map[wire.Hash]bool{}},
 	}
 	e.book = newLogbook(cfg.Log.Handler(), cfg.TLD, cfg.Data)
 	e.log = slog.New(e.book)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"altnet/engine/control"
@@ -19,43 +18,6 @@ import (
 // enoughCopies is how many other peers must hold a site before it outlives the
 // sleep of this computer.
 const enoughCopies = 2
-
-// HaveBlocks implements control.Control. What is held is kept for a day, so
-// that the answer still holds when the site is published. Who shares the node
-// with others is told of blocks of their own sites alone: whether any other is
-// here would tell what somebody else reads.
-func (e *Engine) HaveBlocks(ctx context.Context, hashes []wire.Hash) ([]bool, error) {
-	caller := control.CallerFrom(ctx)
-	if !caller.OneOfMany() {
-		return e.store.Keep(hashes), nil
-	}
-	sets, err := e.blockSetsOf(caller)
-	if err != nil {
-		return nil, err
-	}
-	have := make([]bool, len(hashes))
-	for i, h := range hashes {
-		if slices.ContainsFunc(sets, func(s blockSet) bool { return s.has(h) }) {
-			have[i] = e.store.Keep([]wire.Hash{h})[0]
-		}
-	}
-	return have, nil
-}
-
-// blockSetsOf returns the blocks of every version that a user published.
-func (e *Engine) blockSetsOf(caller control.Caller) (sets []blockSet, err error) {
-	err = each(e.sites.own, func(_ identity.PublicKey, en entry) {
-		if !caller.Owns(en.User) {
-			return
-		}
-		for _, v := range en.Versions {
-			if set, ok := e.shares.set(v.Root); ok {
-				sets = append(sets, set)
-			}
-		}
-	})
-	return sets, err
-}
 
 // storeError gives the store's errors their place in Control.
 func storeError(err error) error {
@@ -77,14 +39,15 @@ func (e *Engine) Publish(ctx context.Context, p control.PublishRequest) (control
 	if r.Tombstone() {
 		return control.Receipt{}, control.Mark(control.ErrInvalid, errors.New("a tombstone is not published but withdrawn"))
 	}
-	blocks, err := site.Preorder(ctx, r.Content, e.store)
+	blocks, err := e.blocksToPublish(ctx, r, p.Proof)
 	if err != nil {
-		return control.Receipt{}, siteError(err)
+		return control.Receipt{}, err
 	}
 	en, err := e.adopt(ctx, r, p, blocks)
 	if err != nil {
 		return control.Receipt{}, err
 	}
+	e.uploads.published(en.User, blocks)
 	e.names.Seen(r)
 	if e.isOnline() {
 		en.Records = e.goLive(ctx, r, len(blocks)).records()
@@ -129,7 +92,7 @@ func (e *Engine) adopt(ctx context.Context, r *record.Record, p control.PublishR
 			return storeError(err)
 		}
 		if !info.Full {
-			return control.Mark(control.ErrMissing, fmt.Errorf("blocks of %s are not here", r.Content))
+			return e.giveBack(ctx, r.Content)
 		}
 		en.replace(r)
 		en.add(version{Seq: r.Seq, Root: r.Content, Size: int64(r.Size), Time: time.Now(), Note: p.Note})
@@ -141,6 +104,17 @@ func (e *Engine) adopt(ctx context.Context, r *record.Record, p control.PublishR
 	e.tellFormer(former, r)
 	e.pinsNoMore(ctx, r.Root, en.User)
 	return en, nil
+}
+
+// giveBack lets go of a site that turned out to be incomplete, unless it is
+// somebody's version already, and says so.
+func (e *Engine) giveBack(ctx context.Context, root wire.Hash) error {
+	if !e.stillOwn(root) {
+		if err := e.store.DropClass(ctx, root, store.Own); err != nil {
+			return storeError(err)
+		}
+	}
+	return missing(root)
 }
 
 // mayReplace says whether a caller may publish a record in place of what the

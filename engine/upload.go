@@ -29,6 +29,7 @@ type parcel struct {
 func (e *Engine) PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []byte]) error {
 	batch := e.store.NewBatch()
 	defer batch.Discard()
+	note := e.noteUpload(control.CallerFrom(ctx))
 	workers := runtime.GOMAXPROCS(0)
 	group, working := errgroup.WithContext(ctx)
 	free, full := make(chan *parcel, workers+1), make(chan *parcel)
@@ -38,7 +39,7 @@ func (e *Engine) PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []by
 	for range workers {
 		group.Go(func() error {
 			for p := range full {
-				if err := p.store(working, batch); err != nil {
+				if err := p.store(working, batch, note); err != nil {
 					return err
 				}
 				free <- p // as many places as parcels: never blocks
@@ -102,14 +103,17 @@ func (p *parcel) add(h wire.Hash, data []byte) {
 	p.hashes, p.ends = append(p.hashes, h), append(p.ends, len(p.data))
 }
 
-// store verifies the blocks and puts them into the batch.
-func (p *parcel) store(ctx context.Context, batch *store.Batch) error {
+// store verifies the blocks, has each noted and puts it into the batch.
+func (p *parcel) store(ctx context.Context, batch *store.Batch, note func(wire.Hash, int) error) error {
 	start := 0
 	for i, h := range p.hashes {
 		data := p.data[start:p.ends[i]]
 		start = p.ends[i]
 		if sha256.Sum256(data) != h {
 			return control.Mark(control.ErrInvalid, fmt.Errorf("block %s: its bytes have another hash", h))
+		}
+		if err := note(h, len(data)); err != nil {
+			return err
 		}
 		if err := batch.PutContext(ctx, h, data); err != nil {
 			return err

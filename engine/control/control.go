@@ -48,11 +48,13 @@ type Control interface {
 	// PutBlocks stores blocks durably. Every block is checked against its
 	// hash: ErrInvalid for a wrong one, and blocks before it may have been
 	// stored. The data is used only until the iterator continues. Blocks that
-	// no site adopts are swept after a day.
+	// no site adopts are swept after a day; a user of a service may have half
+	// of the free room so, and gets ErrFull beyond that.
 	PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []byte]) error
 	// Publish adopts the site whose signed record it is given as the caller's
 	// own, announces the record and offers the site to volunteers. Every
-	// block must be there (ErrMissing). It returns once another peer has
+	// block must be there (ErrMissing), and on a service be one that the
+	// caller put, published or pinned. It returns once another peer has
 	// confirmed a complete copy, or with the receipt as it stands when that
 	// takes too long: a receipt without copies is not an error.
 	Publish(ctx context.Context, p PublishRequest) (Receipt, error)

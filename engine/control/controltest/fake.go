@@ -27,11 +27,18 @@ type Fake struct {
 	mu      sync.Mutex
 	online  bool
 	blocks  map[wire.Hash][]byte
+	uploads map[upload]bool
 	sites   map[string]*fakeSite // by name
 	foreign map[string]Foreign
 	watch   map[chan struct{}]bool
 	closed  bool
 	person  person
+}
+
+// upload is a block that a user put.
+type upload struct {
+	user string
+	hash wire.Hash
 }
 
 type fakeSite struct {
@@ -76,6 +83,7 @@ func NewFake() *Fake {
 	return &Fake{
 		online:  true,
 		blocks:  map[wire.Hash][]byte{},
+		uploads: map[upload]bool{},
 		sites:   map[string]*fakeSite{},
 		foreign: map[string]Foreign{},
 		watch:   map[chan struct{}]bool{},
@@ -229,6 +237,7 @@ func (f *Fake) PutBlocks(ctx context.Context, blocks iter.Seq2[wire.Hash, []byte
 		}
 		f.mu.Lock()
 		f.blocks[hash] = bytes.Clone(data)
+		f.uploads[upload{control.CallerFrom(ctx).User, hash}] = true
 		f.mu.Unlock()
 	}
 	return nil
@@ -242,7 +251,7 @@ func (f *Fake) Publish(ctx context.Context, p control.PublishRequest) (control.R
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, err := f.contentLocked(r.Root); err != nil {
+	if _, err := f.contentLocked(control.CallerFrom(ctx), r.Root); err != nil {
 		return control.Receipt{}, err
 	}
 	site := f.sites[r.Name]
@@ -481,26 +490,26 @@ func (f *Fake) Archive(ctx context.Context, target string) (io.ReadCloser, error
 		}
 		target = r.Root
 	}
-	tar, err := f.contentLocked(target)
+	tar, err := f.contentLocked(control.Caller{}, target)
 	if err != nil {
 		return nil, err
 	}
 	return io.NopCloser(bytes.NewReader(tar)), ctx.Err()
 }
 
-// contentLocked puts a site's tar together.
-func (f *Fake) contentLocked(root string) ([]byte, error) {
+// contentLocked puts a site's tar together of what a caller may know of.
+func (f *Fake) contentLocked(c control.Caller, root string) ([]byte, error) {
 	raw, err := hex.DecodeString(root)
 	if err != nil || len(raw) != 32 {
 		return nil, fmt.Errorf("root %.80q: %w", root, control.ErrInvalid)
 	}
-	list, ok := f.blocks[wire.Hash(raw)]
+	list, ok := f.knownLocked(c, wire.Hash(raw))
 	if !ok || len(list)%32 != 0 {
 		return nil, fmt.Errorf("root %s: %w", root, control.ErrMissing)
 	}
 	var tar []byte
 	for hash := range slices.Chunk(list, 32) {
-		data, ok := f.blocks[wire.Hash(hash)]
+		data, ok := f.knownLocked(c, wire.Hash(hash))
 		if !ok {
 			return nil, fmt.Errorf("block %x: %w", hash, control.ErrMissing)
 		}

@@ -193,8 +193,18 @@ func (f *Fake) Preview(ctx context.Context, name string, seq uint64) (string, er
 	return fmt.Sprintf("http://preview-%d.localhost:8080/", seq), nil
 }
 
-// ownsBlockLocked reports whether a block is of a site that a caller published.
+// knownLocked returns a block, unless it is another user's of a service.
+func (f *Fake) knownLocked(c control.Caller, h wire.Hash) ([]byte, bool) {
+	data, ok := f.blocks[h]
+	return data, ok && (!c.OneOfMany() || f.ownsBlockLocked(c, h))
+}
+
+// ownsBlockLocked reports whether a block is of a site that a caller published
+// or put here.
 func (f *Fake) ownsBlockLocked(c control.Caller, h wire.Hash) bool {
+	if f.uploads[upload{c.User, h}] {
+		return true
+	}
 	for _, s := range f.sites {
 		if !s.own || !c.Owns(s.user) {
 			continue

@@ -1,6 +1,7 @@
 package controltest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +247,7 @@ func runRights(t *testing.T, start Start) {
 		testForeign(t, who, c, a, mine)
 	}
 	testOthersBlocks(t, anna, bert, mine)
+	testOthersRoot(t, a, bert, mine)
 	testPossession(t, a, anna, bert, root)
 	if got := readArchive(t, bert, "anna.alt"); got["index.html"] != "anna" {
 		t.Errorf("another user reads %v", got)
@@ -317,6 +319,34 @@ func testPossession(t *testing.T, a Author, anna, bert, root *control.Client) {
 			t.Errorf("a remark of another user's went with the site: %+v", v)
 		}
 	}
+}
+
+// testOthersRoot checks that signing somebody else's root does not tell that it
+// is here, nor makes it one's own; who has the content may publish it.
+func testOthersRoot(t *testing.T, a Author, other *control.Client, s Signed) {
+	copied := a.Site(t, "bert.alt", map[string]string{"index.html": "anna"})
+	if copied.Root != s.Root {
+		t.Fatalf("the copy is %s, not %s", copied.Root, s.Root)
+	}
+	_, err := other.Publish(t.Context(), request(t, other, copied, ""))
+	wantErr(t, "publish what another user has here", err, control.ErrMissing)
+	unknown := a.Site(t, "bert.alt", map[string]string{"index.html": "nobody's"})
+	_, never := other.Publish(t.Context(), request(t, other, unknown, ""))
+	wantErr(t, "publish what nobody has here", never, control.ErrMissing)
+	if told := strings.ReplaceAll(err.Error(), s.Root, unknown.Root); told != never.Error() {
+		t.Errorf("what others have is told: %q instead of %q", told, never)
+	}
+	part := copied
+	part.Blocks = part.Blocks[:1]
+	must(t, other.PutBlocks(t.Context(), part.All()))
+	_, err = other.Publish(t.Context(), request(t, other, copied, ""))
+	wantErr(t, "publish what is another user's in part", err, control.ErrMissing)
+	have, err := other.HaveBlocks(t.Context(), copied.Hashes())
+	must(t, err)
+	if n := len(slices.DeleteFunc(have, func(h bool) bool { return !h })); n != 1 {
+		t.Errorf("%d of %d blocks are the user's after one was put", n, len(copied.Hashes()))
+	}
+	publish(t, other, copied, "")
 }
 
 // testOthersBlocks checks that a user is not told whether blocks of other
