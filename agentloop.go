@@ -15,6 +15,7 @@ import (
 	"altnet/platform/instance"
 	"altnet/platform/notify"
 	"altnet/platform/service"
+	"altnet/platform/setup"
 	"altnet/ui/tray"
 )
 
@@ -238,7 +239,7 @@ func (a *agent) clicked(ctx context.Context, action tray.Action, arg string) {
 func (a *agent) do(ctx context.Context, work func() error) {
 	a.tasks.Go(func() {
 		err := work()
-		if err == nil || ctx.Err() != nil || errors.Is(err, desktop.ErrRefused) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, setup.ErrDeclined) {
 			return
 		}
 		a.log.Warn("a click in the tray", "err", err)
@@ -400,5 +401,5 @@ func startService(ctx context.Context, program string, log *slog.Logger) error {
 	if err := m.Start(); !errors.Is(err, service.ErrRights) {
 		return err
 	}
-	return desktop.Elevate(ctx, program, "service", "start")
+	return setup.Elevate(ctx, elevation(false), nil, program, "service", "start")
 }

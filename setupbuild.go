@@ -207,9 +207,14 @@ func isRoot(text []byte, fingerprint string) error {
 // helperWord starts the elevated helper. It is set-up's to use.
 const helperWord = "helper"
 
+// elevation is how an administrator can be asked for from here.
+func elevation(terminal bool) setup.Means {
+	return setup.Means{GOOS: runtime.GOOS, Root: setup.Administrator(), Terminal: terminal, Display: desktop.Present(), LookPath: exec.LookPath}
+}
+
 // elevate runs the helper as an administrator.
 func elevate(terminal bool) func(context.Context, setup.Request) error {
-	means := setup.Means{GOOS: runtime.GOOS, Root: setup.Administrator(), Terminal: terminal, Display: desktop.Present(), LookPath: exec.LookPath}
+	means := elevation(terminal)
 	return func(ctx context.Context, r setup.Request) error {
 		program, err := os.Executable()
 		if err != nil {

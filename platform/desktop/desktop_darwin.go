@@ -22,11 +22,11 @@ func opener(what string) (string, []string, error) { return "/usr/bin/open", []s
 
 func detach(*exec.Cmd) {}
 
-// pick and prove take their texts as arguments, so that none is ever read as
+// pick and proof take their texts as arguments, so that none is ever read as
 // AppleScript.
 const (
 	pick  = "on run argv\nreturn POSIX path of (choose folder with prompt (item 1 of argv))\nend run"
-	prove = "on run argv\ndo shell script \"/usr/bin/true\" with prompt (item 1 of argv) with administrator privileges\nend run"
+	proof = "on run argv\ndo shell script \"/usr/bin/true\" with prompt (item 1 of argv) with administrator privileges\nend run"
 )
 
 // PickFolder asks with the system's dialog. Errors are ErrRefused, or wrap
@@ -44,7 +44,7 @@ func PickFolder(ctx context.Context, title string) (string, error) {
 
 // Authenticate asks for an administrator's password.
 func Authenticate(ctx context.Context, reason string) error {
-	_, err := osascript(ctx, prove, reason)
+	_, err := osascript(ctx, proof, reason)
 	if err == nil || errors.Is(err, ErrRefused) {
 		return err
 	}
@@ -58,25 +58,6 @@ func osascript(ctx context.Context, script string, args ...string) (string, erro
 		return "", ErrRefused
 	}
 	return string(out), err
-}
-
-// elevate quotes every argument for the shell by itself.
-const elevate = `on run argv
-set line to ""
-repeat with word in argv
-set line to line & quoted form of word & " "
-end repeat
-do shell script line with administrator privileges
-end run`
-
-// Elevate runs a program with an administrator's rights, for which the system
-// asks the person. Errors wrap ErrRefused or ErrNoAuthentication.
-func Elevate(ctx context.Context, program string, args ...string) error {
-	out, err := osascript(ctx, elevate, append([]string{program}, args...)...)
-	if err == nil || errors.Is(err, ErrRefused) {
-		return err
-	}
-	return errors.Join(errors.New(strings.TrimSpace(out)), err)
 }
 
 // Language is the language of the person's desktop, BCP 47.

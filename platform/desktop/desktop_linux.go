@@ -135,24 +135,5 @@ func parseStartTime(stat []byte) (uint64, error) {
 	return ticks, err
 }
 
-// Elevate runs a program with an administrator's rights, for which the desktop
-// asks the person. Errors wrap ErrRefused or ErrNoAuthentication.
-func Elevate(ctx context.Context, program string, args ...string) error {
-	path := first("pkexec")
-	if path == "" {
-		return fmt.Errorf("%w: pkexec is not installed", ErrNoAuthentication)
-	}
-	out, err := exec.CommandContext(ctx, path, append([]string{program}, args...)...).CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 126 {
-		return ErrRefused
-	} else if ok && exit.ExitCode() == 127 {
-		return fmt.Errorf("%w: %s", ErrNoAuthentication, bytes.TrimSpace(out))
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
-	}
-	return nil
-}
-
 // Language is the language of the person's desktop, BCP 47.
 func Language() string { return posixLanguage(os.Getenv) }

@@ -29,8 +29,5 @@ func PickFolder(context.Context, string) (string, error) { return "", ErrNoPicke
 // Authenticate returns ErrNoAuthentication.
 func Authenticate(context.Context, string) error { return ErrNoAuthentication }
 
-// Elevate returns ErrNoAuthentication.
-func Elevate(context.Context, string, ...string) error { return ErrNoAuthentication }
-
 // Language is the language of the person's desktop, BCP 47.
 func Language() string { return posixLanguage(os.Getenv) }

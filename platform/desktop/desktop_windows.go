@@ -2,7 +2,6 @@ package desktop
 
 import (
 	"context"
-	"errors"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -33,26 +32,6 @@ func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: 
 
 // PickFolder returns ErrNoPicker: the window's own picker is used.
 func PickFolder(context.Context, string) (string, error) { return "", ErrNoPicker }
-
-// Elevate runs a program with an administrator's rights, for which the system
-// asks the person. It does not wait for the program's end. Errors wrap
-// ErrRefused or ErrNoAuthentication.
-func Elevate(_ context.Context, program string, args ...string) error {
-	verb, _ := windows.UTF16PtrFromString("runas")
-	file, err := windows.UTF16PtrFromString(program)
-	if err != nil {
-		return err
-	}
-	line, err := windows.UTF16PtrFromString(windows.ComposeCommandLine(args))
-	if err != nil {
-		return err
-	}
-	err = windows.ShellExecute(0, verb, file, line, nil, windows.SW_HIDE)
-	if errors.Is(err, windows.ERROR_CANCELLED) {
-		return ErrRefused
-	}
-	return err
-}
 
 // Language is the language of the person's desktop, BCP 47.
 func Language() string {

@@ -246,14 +246,17 @@ func TestElevation(t *testing.T) {
 
 func TestElevateReportsANo(t *testing.T) {
 	dir := t.TempDir()
-	for status, want := range map[string]error{"126": ErrDeclined, "127": ErrDeclined, "0": nil} {
+	for end, want := range map[string]error{
+		"exit 126": ErrDeclined, "exit 127": ErrDeclined, "exit 0": nil,
+		"echo 'Error executing command as another user: No authentication agent found.' >&2; exit 127": ErrNoAdministrator,
+	} {
 		path := filepath.Join(dir, "pkexec")
-		if err := os.WriteFile(path, []byte("#!/bin/sh\nexit "+status+"\n"), 0o755); err != nil {
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+end+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		m := Means{GOOS: "linux", Display: true, LookPath: func(string) (string, error) { return path, nil }}
 		if err := Elevate(t.Context(), m, nil, "/bin/true"); !errors.Is(err, want) {
-			t.Errorf("%s: %v", status, err)
+			t.Errorf("%s: %v", end, err)
 		}
 	}
 }

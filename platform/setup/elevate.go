@@ -79,23 +79,26 @@ func Elevate(ctx context.Context, m Means, start func(*exec.Cmd), program string
 		cmd.Stderr = &said
 	}
 	err = cmd.Run()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && refused(command[0], exit.ExitCode(), said.String()) {
-		return ErrDeclined
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if no := answered(command[0], exit.ExitCode(), said.String()); no != nil {
+			return no
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("run the helper as administrator: %w %s", err, strings.TrimSpace(said.String()))
+		return fmt.Errorf("run %s as administrator: %w %s", program, err, strings.TrimSpace(said.String()))
 	}
 	return nil
 }
 
-// refused recognises a person's no: pkexec has statuses of its own for it
-// (126 dismissed, 127 not authorised), AppleScript an error number.
-func refused(program string, status int, said string) bool {
+// answered recognises a person's no, and that nobody could be asked: pkexec has
+// statuses of its own for it (126 dismissed, 127 not authorised), AppleScript
+// an error number. Nil is for what the program itself came to.
+func answered(asker string, status int, said string) error {
 	switch {
-	case strings.HasSuffix(program, "pkexec"):
-		return status == 126 || status == 127
-	case strings.HasSuffix(program, "osascript"):
-		return strings.Contains(said, "-128")
+	case strings.HasSuffix(asker, "pkexec") && status == 127 && strings.Contains(said, "No authentication agent"):
+		return ErrNoAdministrator
+	case strings.HasSuffix(asker, "pkexec") && (status == 126 || status == 127), strings.HasSuffix(asker, "osascript") && strings.Contains(said, "-128"):
+		return ErrDeclined
 	}
-	return false
+	return nil
 }

@@ -52,7 +52,7 @@ func runAs(ctx context.Context, program string, args []string) error {
 	}{{&info.verb, "runas"}, {&info.file, program}, {&info.parameters, strings.Join(words, " ")}} {
 		p, err := windows.UTF16PtrFromString(text.from)
 		if err != nil {
-			return fmt.Errorf("run the helper as administrator: %w", err)
+			return fmt.Errorf("run %s as administrator: %w", program, err)
 		}
 		*text.to = p
 	}
@@ -61,10 +61,10 @@ func runAs(ctx context.Context, program string, args []string) error {
 		if errors.Is(err, windows.ERROR_CANCELLED) {
 			return ErrDeclined
 		}
-		return fmt.Errorf("run the helper as administrator: %w", err)
+		return fmt.Errorf("run %s as administrator: %w", program, err)
 	}
 	if info.process == 0 {
-		return nil
+		return fmt.Errorf("run %s as administrator: %w", program, errNotBegun)
 	}
 	defer windows.CloseHandle(info.process)
 	return waitProcess(ctx, info.process)
@@ -78,12 +78,12 @@ func waitProcess(ctx context.Context, process windows.Handle) error {
 	for ctx.Err() == nil {
 		event, err := windows.WaitForSingleObject(process, waitStep)
 		if err != nil {
-			return fmt.Errorf("wait for the helper: %w", err)
+			return fmt.Errorf("wait for it to end: %w", err)
 		}
 		if event != uint32(windows.WAIT_TIMEOUT) {
 			var status uint32
 			if err := windows.GetExitCodeProcess(process, &status); err != nil || status != 0 {
-				return fmt.Errorf("the helper ended with status %d: %w", status, errors.Join(err, errHelper))
+				return errors.Join(err, fmt.Errorf("%w (status %d)", errEnded, status))
 			}
 			return nil
 		}
@@ -91,4 +91,7 @@ func waitProcess(ctx context.Context, process windows.Handle) error {
 	return ctx.Err()
 }
 
-var errHelper = errors.New("it could not make every change")
+var (
+	errEnded    = errors.New("not all of it could be done")
+	errNotBegun = errors.New("the system started nothing")
+)
