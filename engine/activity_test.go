@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -243,7 +243,7 @@ func TestDoorsOfANode(t *testing.T) {
 		t.Errorf("%s: %d %s", d.PAC, code, body)
 	}
 	for _, l := range e.doors.http {
-		if err := ProveGateway(t.Context(), e.cfg.Data, l.Addr().String()); err != nil {
+		if err := gateway.Prove(t.Context(), netip.MustParseAddrPort(l.Addr().String()), e.doors.secret); err != nil {
 			t.Error(err)
 		}
 	}
@@ -263,11 +263,8 @@ func TestDoorsOfANode(t *testing.T) {
 	if proven, err := user.ProveGateway(t.Context()); !errors.Is(err, control.ErrImpostor) {
 		t.Errorf("an impostor: %v, %v", proven, err)
 	}
-	if err := ProveGateway(t.Context(), e.cfg.Data, other.doors.http[0].Addr().String()); !errors.Is(err, gateway.ErrImpostor) {
+	if err := gateway.Prove(t.Context(), dialled(netip.MustParseAddrPort(other.doors.http[0].Addr().String())), e.doors.secret); !errors.Is(err, gateway.ErrImpostor) {
 		t.Errorf("another node's gateway: %v", err)
-	}
-	if err := ProveGateway(t.Context(), filepath.Join(t.TempDir(), "none"), d.Gateway); err == nil {
-		t.Error("proved without a secret")
 	}
 	for name, want := range map[string]int{"pg.alt.": dns.RcodeSuccess, "example.com.": dns.RcodeRefused, "localhost.": dns.RcodeRefused} {
 		q := new(dns.Msg)

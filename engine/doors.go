@@ -59,7 +59,7 @@ func (e *Engine) openGateway() (err error) {
 	if d.ca, err = ca.Open(ca.Config{Dir: e.cfg.CADir, Suffix: e.cfg.TLD, Log: e.log}); err != nil {
 		return fmt.Errorf("open the certificate authority in %s: %w", e.cfg.CADir, err)
 	}
-	if d.secret, err = doorKey(e.cfg.Data, true); err != nil {
+	if d.secret, err = doorKey(e.cfg.Data); err != nil {
 		return fmt.Errorf("open the gateway: %w", err)
 	}
 	d.gateway, err = gateway.New(e.gatewayConfig())
@@ -67,10 +67,10 @@ func (e *Engine) openGateway() (err error) {
 }
 
 // doorKey reads the secret of a data folder's gateway, or makes it.
-func doorKey(data string, makeIt bool) ([]byte, error) {
+func doorKey(data string) ([]byte, error) {
 	path := filepath.Join(data, DoorKeyFile)
 	text, err := identity.ReadSecret(path)
-	if errors.Is(err, fs.ErrNotExist) && makeIt {
+	if errors.Is(err, fs.ErrNotExist) {
 		secret := make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
 			return nil, err
@@ -85,21 +85,6 @@ func doorKey(data string, makeIt bool) ([]byte, error) {
 		return nil, fmt.Errorf("read the gateway's secret: %s does not hold 64 hex digits; move it away, and the next start makes another", path)
 	}
 	return secret, nil
-}
-
-// ProveGateway finds out whether the gateway of the node on a data folder is
-// what answers at addr, host:port. gateway.ErrImpostor: something else does,
-// and no browser may be led there. Only who may read the folder can ask.
-func ProveGateway(ctx context.Context, data, addr string) error {
-	at, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return fmt.Errorf("prove the gateway: %w", err)
-	}
-	secret, err := doorKey(data, false)
-	if err != nil {
-		return err
-	}
-	return gateway.Prove(ctx, dialled(at), secret)
 }
 
 // ProveGateway implements control.Control.

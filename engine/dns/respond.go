@@ -19,14 +19,8 @@ const (
 	canary = "use-application-dns.net."
 )
 
-// Respond answers what is answered here: names under the suffix, as a full
-// resolver localhost, and whatever is refused. It returns nil for a query that has to be
-// forwarded. It knows no sockets and asks nobody.
-func Respond(q *dns.Msg, cfg Config) *dns.Msg {
-	return newZone(cfg).respond(q)
-}
-
-// zone is a Config made ready for answering.
+// zone is a Config made ready for answering. It knows no sockets and asks
+// nobody.
 type zone struct {
 	suffix  string // "alt."
 	below   string // ".alt."
@@ -47,7 +41,9 @@ func newZone(cfg Config) *zone {
 	return z
 }
 
-// respond returns nil where the query is to be forwarded.
+// respond answers what is answered here: names under the suffix, as a full
+// resolver localhost, and whatever is refused. It returns nil for a query that
+// has to be forwarded.
 func (z *zone) respond(q *dns.Msg) *dns.Msg {
 	opt := q.IsEdns0()
 	switch {

@@ -51,7 +51,7 @@ func TestRespond(t *testing.T) {
 		{Config{TLD: "other"}, "pg.alt.", dns.TypeA, 0, "forward"},
 		{Config{IPs: []netip.Addr{netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("fd00::7")}}, "pg.alt.", dns.TypeAAAA, dns.RcodeSuccess, "fd00::7"},
 	} {
-		m := Respond(ask(tc.name, tc.qtype), tc.cfg)
+		m := newZone(tc.cfg).respond(ask(tc.name, tc.qtype))
 		if got := summary(m); got != tc.want {
 			t.Errorf("%s %s: %s, want %s", tc.name, dns.TypeToString[tc.qtype], got, tc.want)
 		}
@@ -86,7 +86,7 @@ func TestRespondKeepsTheMessageWellFormed(t *testing.T) {
 	q := ask("Pg.ALT.", dns.TypeA)
 	q.CheckingDisabled = true
 	q.SetEdns0(4096, true)
-	m := Respond(q, Config{})
+	m := newZone(Config{}).respond(q)
 	opt := m.IsEdns0()
 	if m.Id != q.Id || !m.Response || !m.Authoritative || !m.RecursionDesired || !m.CheckingDisabled || !m.RecursionAvailable {
 		t.Errorf("header %+v", m.MsgHdr)
@@ -100,10 +100,10 @@ func TestRespondKeepsTheMessageWellFormed(t *testing.T) {
 	if ttl := m.Answer[0].Header().Ttl; ttl > 5 {
 		t.Errorf("TTL %d", ttl)
 	}
-	if Respond(ask("pg.alt.", dns.TypeA), Config{}).IsEdns0() != nil {
+	if newZone(Config{}).respond(ask("pg.alt.", dns.TypeA)).IsEdns0() != nil {
 		t.Error("OPT without having been asked")
 	}
-	empty := Respond(ask("pg.alt.", dns.TypeAAAA), Config{})
+	empty := newZone(Config{}).respond(ask("pg.alt.", dns.TypeAAAA))
 	if soa, ok := empty.Ns[0].(*dns.SOA); !ok || soa.Minttl > 5 || soa.Hdr.Ttl > 5 {
 		t.Errorf("authority of an empty answer: %v", empty.Ns)
 	}
@@ -127,7 +127,7 @@ func TestRespondRefusesOddMessages(t *testing.T) {
 		"no question": {new(dns.Msg), dns.RcodeFormatError}, "chaos": {chaos, dns.RcodeRefused},
 		"EDNS 1": {future, dns.RcodeBadVers},
 	} {
-		m := Respond(tc.q, Config{})
+		m := newZone(Config{}).respond(tc.q)
 		if m == nil || m.Rcode != tc.want {
 			t.Errorf("%s: %v", name, m)
 		}
@@ -138,7 +138,7 @@ func TestRespondRefusesOddMessages(t *testing.T) {
 func TestAnswersDoNotAmplify(t *testing.T) {
 	for qtype := range dns.TypeToString {
 		q := ask("a.alt.", qtype)
-		m := Respond(q, Config{})
+		m := newZone(Config{}).respond(q)
 		in, err := q.Pack()
 		if err != nil {
 			t.Fatal(err)

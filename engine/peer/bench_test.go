@@ -209,7 +209,7 @@ func BenchmarkRequest(b *testing.B) {
 			}
 		}
 	})
-	h, to := tcpHosts(b, wire.TypeFindNode, Answer(find))
+	h, to := tcpHosts(b, wire.TypeFindNode, answer(find))
 	b.Run("peer", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := h.Request(b.Context(), to, wire.FindNode{}); err != nil {
@@ -231,7 +231,7 @@ func BenchmarkRequest(b *testing.B) {
 
 // BenchmarkConnect is a whole session: connection, handshake, Hello, end.
 func BenchmarkConnect(b *testing.B) {
-	h, to := tcpHosts(b, wire.TypeFindNode, Answer(find))
+	h, to := tcpHosts(b, wire.TypeFindNode, answer(find))
 	at := h.Sessions()[0].Remote
 	for b.Loop() {
 		h.SetOnline(false)

@@ -20,7 +20,7 @@ func TestRequestAndReply(t *testing.T) {
 		a := w.node(privateAddr(1))
 		b := w.idle(privateAddr(2))
 		var from wire.Peer
-		b.Handle(wire.TypeFindNode, Answer(func(_ context.Context, p wire.Peer, m wire.Message) (wire.Message, error) {
+		b.Handle(wire.TypeFindNode, answer(func(_ context.Context, p wire.Peer, m wire.Message) (wire.Message, error) {
 			from = p
 			asked := m.(wire.FindNode).Target
 			return wire.Nodes{Peers: [][]byte{asked[:]}}, nil
@@ -58,10 +58,10 @@ func TestErrorsOfRequests(t *testing.T) {
 		w := newWorld(t)
 		a := w.node(privateAddr(1))
 		b := w.idle(privateAddr(2))
-		b.Handle(wire.TypeGetHave, Answer(func(context.Context, wire.Peer, wire.Message) (wire.Message, error) {
+		b.Handle(wire.TypeGetHave, answer(func(context.Context, wire.Peer, wire.Message) (wire.Message, error) {
 			return nil, errors.New("a secret of this node")
 		}))
-		b.Handle(wire.TypeGetRecords, Answer(func(context.Context, wire.Peer, wire.Message) (wire.Message, error) {
+		b.Handle(wire.TypeGetRecords, answer(func(context.Context, wire.Peer, wire.Message) (wire.Message, error) {
 			return nil, ErrNotFound
 		}))
 		b.Handle(wire.TypeOffer, func(_ context.Context, r *Request) {

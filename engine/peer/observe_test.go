@@ -211,7 +211,7 @@ func TestWrongClockStillGetsASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.node(privateAddr(1)), w.idle(privateAddr(2))
-		b.Handle(wire.TypeFindNode, Answer(func(_ context.Context, p wire.Peer, _ wire.Message) (wire.Message, error) {
+		b.Handle(wire.TypeFindNode, answer(func(_ context.Context, p wire.Peer, _ wire.Message) (wire.Message, error) {
 			if len(p.Addrs) > 0 || len(p.Raw) > 0 {
 				t.Errorf("a record that has expired is believed: %v", p.Addrs)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -101,13 +102,40 @@ func (n *node) start(t *testing.T) {
 	})
 }
 
+// answer makes a Handler of a function from request to reply. An error that
+// is one of this package's sentinels keeps its code; any other is internal,
+// and its text stays here.
+func answer(f func(ctx context.Context, from wire.Peer, m wire.Message) (wire.Message, error)) Handler {
+	return func(ctx context.Context, r *Request) {
+		m, err := f(ctx, r.Peer, r.Message)
+		if err != nil {
+			m = errorMessage(err)
+		}
+		if err := r.Reply(m); err != nil {
+			r.Stream.session.log.Debug("reply", "type", r.Message.Type(), "err", err)
+		}
+	}
+}
+
+// errorMessage is the inverse of RemoteError.Unwrap.
+func errorMessage(err error) wire.Error {
+	for _, c := range []wire.ErrorCode{
+		wire.CodeBadRequest, wire.CodeUnsupported, wire.CodeBusy, wire.CodeNotFound, wire.CodeRefused,
+	} {
+		if errors.Is(err, (&RemoteError{Code: c}).Unwrap()) {
+			return wire.Error{Code: c, Text: err.Error()}
+		}
+	}
+	return wire.Error{Code: wire.CodeInternal}
+}
+
 // find answers FindNode with nobody.
 func find(context.Context, wire.Peer, wire.Message) (wire.Message, error) {
 	return wire.Nodes{}, nil
 }
 
 func answering(n *node) *node {
-	n.Handle(wire.TypeFindNode, Answer(find))
+	n.Handle(wire.TypeFindNode, answer(find))
 	return n
 }
 

@@ -29,33 +29,6 @@ func (r *Request) Refuse(code wire.ErrorCode, text string) error {
 	return r.Stream.Write(wire.Error{Code: code, Text: text})
 }
 
-// Answer makes a Handler of a function from request to reply. An error that
-// is one of this package's sentinels keeps its code; any other is internal,
-// and its text stays here.
-func Answer(f func(ctx context.Context, from wire.Peer, m wire.Message) (wire.Message, error)) Handler {
-	return func(ctx context.Context, r *Request) {
-		m, err := f(ctx, r.Peer, r.Message)
-		if err != nil {
-			m = errorMessage(err)
-		}
-		if err := r.Reply(m); err != nil {
-			r.Stream.session.log.Debug("reply", "type", r.Message.Type(), "err", err)
-		}
-	}
-}
-
-// errorMessage is the inverse of RemoteError.Unwrap.
-func errorMessage(err error) wire.Error {
-	for _, c := range []wire.ErrorCode{
-		wire.CodeBadRequest, wire.CodeUnsupported, wire.CodeBusy, wire.CodeNotFound, wire.CodeRefused,
-	} {
-		if errors.Is(err, (&RemoteError{Code: c}).Unwrap()) {
-			return wire.Error{Code: c, Text: err.Error()}
-		}
-	}
-	return wire.Error{Code: wire.CodeInternal}
-}
-
 // Request sends m to a peer and returns its reply; an Error is a *RemoteError.
 // It uses a session that is there, whoever dialled it, or dials.
 func (h *Host) Request(ctx context.Context, to wire.Peer, m wire.Message) (wire.Message, error) {

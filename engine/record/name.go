@@ -148,19 +148,6 @@ func (n Name) Matches(r *Record) bool {
 	return r.Name == n.Label
 }
 
-// CheckLabel reports whether label can be claimed as a human name: already
-// normalised, and not of the shape of a site's address. Errors wrap ErrBadName.
-func CheckLabel(label string) error {
-	n, err := ParseName(label, DefaultTLD)
-	if err != nil {
-		return err
-	}
-	if n.IsKey() || n.Sub != "" || n.Label != label {
-		return fmt.Errorf("label %q is not in normal form: %w", clip(label), ErrBadName)
-	}
-	return nil
-}
-
 // validLabel is the rule that needs no tables, so that storing nodes of any
 // Unicode version agree: letters, digits and inner hyphens.
 func validLabel(l string) bool {

@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -93,7 +94,7 @@ func TestAddressTypos(t *testing.T) {
 			if _, err := ParseAddress(bad); err == nil {
 				missed++
 			}
-			if CheckLabel(bad) == nil {
+			if checkLabel(bad) == nil {
 				t.Errorf("%s can be claimed as a human name", bad)
 			}
 		}
@@ -101,7 +102,7 @@ func TestAddressTypos(t *testing.T) {
 	if missed > 2 { // 1,736 typos against a checksum of 16 bits
 		t.Errorf("%d of the single typos pass", missed)
 	}
-	if CheckLabel(addr) == nil {
+	if checkLabel(addr) == nil {
 		t.Error("an address can be claimed as a human name")
 	}
 }
@@ -153,8 +154,21 @@ func FuzzParseName(f *testing.F) {
 			t.Fatalf("%q parses to %+v, whose host %q parses to %+v, %v", s, n, host, again, err)
 		}
 		n.Display("")
-		if n.Label != "" && (CheckLabel(n.Label) != nil || !validLabel(n.Label)) {
+		if n.Label != "" && (checkLabel(n.Label) != nil || !validLabel(n.Label)) {
 			t.Fatalf("label %q of %q cannot be claimed", n.Label, s)
 		}
 	})
+}
+
+// checkLabel reports whether label can be claimed as a human name: already
+// normalised, and not of the shape of a site's address. Errors wrap ErrBadName.
+func checkLabel(label string) error {
+	n, err := ParseName(label, DefaultTLD)
+	if err != nil {
+		return err
+	}
+	if n.IsKey() || n.Sub != "" || n.Label != label {
+		return fmt.Errorf("label %q is not in normal form: %w", clip(label), ErrBadName)
+	}
+	return nil
 }

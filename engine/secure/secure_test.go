@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"altnet/engine/identity"
-	"altnet/engine/wire"
 )
 
 func testKey(n byte) identity.Key {
@@ -19,7 +18,7 @@ func testKey(n byte) identity.Key {
 }
 
 func testConfig(n byte) Config {
-	return Config{Key: testKey(n), Puzzle: uint64(n), NetworkID: wire.NetworkID("test")}
+	return Config{Key: testKey(n), Puzzle: uint64(n), NetworkID: [32]byte{1}}
 }
 
 // result is how one side of a handshake ended.
@@ -127,7 +126,7 @@ func TestHandshakeRefuses(t *testing.T) {
 		client error // what Client must return, nil: none
 	}{
 		"another peer":    {testConfig(3), testKey(2).ID(), ErrWrongPeer},
-		"another network": {with(func(c *Config) { c.NetworkID = wire.NetworkID("other") }), testKey(2).ID(), ErrWrongNetwork},
+		"another network": {with(func(c *Config) { c.NetworkID = [32]byte{2} }), testKey(2).ID(), ErrWrongNetwork},
 		"another secret":  {with(func(c *Config) { c.NetworkSecret = bytes.Repeat([]byte{9}, 32) }), testKey(2).ID(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -136,7 +136,7 @@ func TestFetchFromParts(t *testing.T) {
 				}
 			}
 			p := n.add(some, false)
-			p.server.cfg.Have = func(context.Context, wire.Hash) (wire.Have, error) { return Bitmap(held), nil }
+			p.server.cfg.Have = func(context.Context, wire.Hash) (wire.Have, error) { return bitmap(held), nil }
 		}
 		here := newMemStore()
 		got, err := n.fetcher(here, nil).Fetch(t.Context(), sum.Root, FetchOptions{})

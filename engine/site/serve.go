@@ -250,22 +250,6 @@ func (s *Server) have(ctx context.Context, m wire.GetHave, st Stream) error {
 	return st.Write(h)
 }
 
-// Bitmap says which of the blocks, in canonical preorder, are held.
-func Bitmap(held []bool) wire.Have {
-	h := wire.Have{Count: uint64(len(held)), Full: true, Bitmap: make([]byte, (len(held)+7)/8)}
-	for i, ok := range held {
-		if ok {
-			h.Bitmap[i/8] |= 0x80 >> (i % 8)
-		} else {
-			h.Full = false
-		}
-	}
-	if h.Full {
-		h.Bitmap = nil
-	}
-	return h
-}
-
 // holds reports whether the i-th block is held. A bitmap that is too short
 // says no.
 func holds(h wire.Have, i int) bool {

@@ -39,7 +39,7 @@ func TestServe(t *testing.T) {
 		Blocks: store,
 		Refuse: func(h wire.Hash) bool { return h == last },
 		Site:   func(_ context.Context, root wire.Hash) (Blocks, bool) { return store, root == sum.Root },
-		Have:   func(context.Context, wire.Hash) (wire.Have, error) { return Bitmap(held), nil },
+		Have:   func(context.Context, wire.Hash) (wire.Have, error) { return bitmap(held), nil },
 	})
 	got := exchange(t, s, wire.GetBlocks{Root: sum.Root, Hashes: []wire.Hash{sum.Blocks[3], {1}, last, sum.Root}})
 	if len(got) != 4 || !bytes.Equal(got[0].(wire.Block).Data, store.blocks[sum.Blocks[3]]) || got[1].Type() != wire.TypeMissing ||
@@ -121,4 +121,20 @@ func TestServePath(t *testing.T) {
 			t.Errorf("%.9q: %v", path, e)
 		}
 	}
+}
+
+// bitmap says which of the blocks, in canonical preorder, are held.
+func bitmap(held []bool) wire.Have {
+	h := wire.Have{Count: uint64(len(held)), Full: true, Bitmap: make([]byte, (len(held)+7)/8)}
+	for i, ok := range held {
+		if ok {
+			h.Bitmap[i/8] |= 0x80 >> (i % 8)
+		} else {
+			h.Full = false
+		}
+	}
+	if h.Full {
+		h.Bitmap = nil
+	}
+	return h
 }

@@ -52,18 +52,6 @@ func SplitSigned(raw []byte) (Signed, error) {
 	return Signed{Body: body, Sig: sig}, nil
 }
 
-// OpenSigned verifies an envelope and returns its body, which points into raw.
-func OpenSigned(pub identity.PublicKey, domain string, raw []byte) ([]byte, error) {
-	s, err := SplitSigned(raw)
-	if err != nil {
-		return nil, err
-	}
-	if !pub.Verify(domain, s.Body, s.Sig) {
-		return nil, fmt.Errorf("%s by %s: %w", domain, pub, ErrBadSignature)
-	}
-	return s.Body, nil
-}
-
 // readBytes reads one byte string.
 func readBytes(data []byte) (val, rest []byte, err error) {
 	major, n, rest, err := readHead(data)
