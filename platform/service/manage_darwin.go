@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
+	"time"
 )
 
 func thisMachine() Layout { return Machine(runtime.GOOS, os.Getenv) }
@@ -33,28 +33,36 @@ func (u unit) path() string {
 	return filepath.Join("/Library/LaunchDaemons", launchdLabel(u.name)+".plist")
 }
 
-func (u unit) exists() bool {
-	_, err := os.Lstat(u.path())
-	return err == nil
-}
-
-// upToDate reports whether there is nothing to write. It refuses a file that
-// somebody else made.
+// upToDate reports whether there is nothing to write.
 func (u unit) upToDate() (bool, error) {
-	data, err := os.ReadFile(u.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read the property list: %w", err)
-	}
-	if !strings.Contains(string(data), mark) {
-		return false, fmt.Errorf("%s: %w", u.path(), ErrForeign)
-	}
-	return string(data) == u.config().Option["LaunchdConfig"].(string), nil
+	text, found, err := u.written()
+	return found && text == u.text(), err
 }
 
-func (u unit) write() error { return u.Service.Install() }
+// text is what belongs in the property list.
+func (u unit) text() string { return u.config().Option["LaunchdConfig"].(string) }
+
+// write makes the property list. launchd refuses one that others may write to,
+// whatever the mask of whoever installs.
+func (u unit) write() error {
+	if err := os.WriteFile(u.path(), []byte(u.text()), 0o644); err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(u.path(), 0o644), os.Chown(u.path(), 0, 0))
+}
+
+// stateOf asks launchd for the system's daemon, which everybody may: launchctl
+// list, which kardianos/service uses, shows others only what they run.
+func stateOf(u unit) (State, error) {
+	out, err := exec.Command("launchctl", "print", target(u)).Output()
+	switch {
+	case err == nil:
+		return launchdState(string(out)), nil
+	case u.exists():
+		return Stopped, nil
+	}
+	return Absent, nil
+}
 
 func enable(u unit) error { return tool("launchctl", "enable", target(u)) }
 
@@ -66,20 +74,37 @@ func start(u unit) error {
 	if err := enable(u); err != nil {
 		return err
 	}
-	if tool("launchctl", "print", target(u)) == nil {
+	if loaded(u) {
 		return tool("launchctl", "kickstart", target(u))
 	}
 	return tool("launchctl", "bootstrap", "system", u.path())
 }
 
-func stop(u unit) error { return tool("launchctl", "bootout", target(u)) }
+// stop waits until launchd has let go of the daemon, which may take longer than
+// its answer: one that is still ending cannot be started again.
+func stop(u unit) error {
+	err := tool("launchctl", "bootout", target(u))
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for ends := time.Now().Add(stopTime); loaded(u); <-again.C {
+		if time.Now().After(ends) {
+			return errors.Join(err, fmt.Errorf("%s still runs", u.name))
+		}
+	}
+	return nil
+}
+
+// stopTime is longer than launchd waits before it kills (ExitTimeOut).
+const stopTime = 40 * time.Second
+
+// loaded reports whether launchd knows the daemon, running or not.
+func loaded(u unit) bool { return exec.Command("launchctl", "print", target(u)).Run() == nil }
 
 func remove(u unit) error {
-	data, err := os.ReadFile(u.path())
-	if err != nil || !strings.Contains(string(data), mark) {
-		return errors.Join(err, fmt.Errorf("%s: %w", u.path(), ErrForeign))
+	if _, found, err := u.written(); err != nil || !found {
+		return err
 	}
-	if tool("launchctl", "print", target(u)) == nil {
+	if loaded(u) {
 		if err := stop(u); err != nil {
 			return err
 		}
@@ -87,22 +112,9 @@ func remove(u unit) error {
 	return os.Remove(u.path())
 }
 
-func tool(name string, args ...string) error {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
-func mayChange() error {
-	if os.Geteuid() != 0 {
-		return ErrRights
-	}
-	return nil
-}
-
-// prepare makes the node's user and its folders.
+// prepare makes the node's user and its folders. launchd opens the node's log
+// as the node's user and starts nothing where that may not write: the file has
+// to be there.
 func prepare(l Layout) error {
 	for _, dir := range []string{l.State, darwinLogs} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -121,7 +133,11 @@ func prepare(l Layout) error {
 			return err
 		}
 	}
-	return nil
+	log, err := os.OpenFile(filepath.Join(darwinLogs, NodeName+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Chown(uid, uid), log.Close())
 }
 
 // ensureUser makes the user and the group of the node and returns the number

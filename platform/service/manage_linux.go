@@ -3,13 +3,11 @@ package service
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/kardianos/service"
 )
@@ -59,11 +57,6 @@ func (u unit) text() string {
 	return option[script].(string)
 }
 
-func (u unit) exists() bool {
-	_, err := os.Lstat(u.path())
-	return err == nil
-}
-
 // packagedUnits is where a distribution's packages put units.
 var packagedUnits = [...]string{"/usr/lib/systemd/system", "/lib/systemd/system"}
 
@@ -80,23 +73,13 @@ func packaged(u unit) bool {
 	return false
 }
 
-// upToDate reports whether there is nothing to write. It refuses a file that
-// somebody else made.
+// upToDate reports whether there is nothing to write.
 func (u unit) upToDate() (bool, error) {
-	if info, err := os.Lstat(u.path()); err == nil && info.Mode().Type() == fs.ModeSymlink {
-		return false, fmt.Errorf("%s is a link (a masked service?): %w", u.path(), ErrForeign)
+	text, found, err := u.written()
+	if err != nil || !found {
+		return err == nil && packaged(u), err
 	}
-	data, err := os.ReadFile(u.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return packaged(u), nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read the unit: %w", err)
-	}
-	if !strings.Contains(string(data), mark) {
-		return false, fmt.Errorf("%s: %w", u.path(), ErrForeign)
-	}
-	return string(data) == u.text() && !packaged(u), nil
+	return text == u.text() && !packaged(u), nil
 }
 
 // write makes the unit and has it started with the computer.
@@ -123,11 +106,9 @@ func enabled(u unit) bool {
 
 // remove takes a unit away; one of a package is only switched off.
 func remove(u unit) error {
-	if u.exists() {
-		data, err := os.ReadFile(u.path())
-		if err != nil || !strings.Contains(string(data), mark) {
-			return errors.Join(err, fmt.Errorf("%s: %w", u.path(), ErrForeign))
-		}
+	if _, found, err := u.written(); err != nil {
+		return err
+	} else if found {
 		if err := u.Service.Uninstall(); err != nil {
 			return err
 		}
@@ -142,22 +123,6 @@ func start(u unit) error { return u.Service.Start() }
 func stop(u unit) error  { return u.Service.Stop() }
 
 func systemctl(args ...string) error { return tool("systemctl", args...) }
-
-// tool runs a program of the system and returns what it complained about.
-func tool(name string, args ...string) error {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
-func mayChange() error {
-	if os.Geteuid() != 0 {
-		return ErrRights
-	}
-	return nil
-}
 
 // prepare makes the node's user. systemd makes the folders; elsewhere the
 // script does, and the folder of the machine's state is made here.

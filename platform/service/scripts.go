@@ -118,11 +118,30 @@ func LaunchdPlist(executable, name string, args []string) string {
 	for _, w := range append([]string{executable}, args...) {
 		fmt.Fprintf(&words, "\t\t<string>%s</string>\n", escapeXML(w))
 	}
-	user := "\t<key>UserName</key>\n\t<string>_altnet</string>\n\t<key>GroupName</key>\n\t<string>_altnet</string>\n"
+	user, mask := "\t<key>UserName</key>\n\t<string>_altnet</string>\n\t<key>GroupName</key>\n\t<string>_altnet</string>\n", 0o077
 	if name == DoorsName {
-		user = ""
+		user, mask = "", 0o022 // others read what the doors make
 	}
-	return fmt.Sprintf(launchd, mark, launchdLabel(name), words.String(), user, name, name)
+	return fmt.Sprintf(launchd, mark, launchdLabel(name), words.String(), user, mask, name, name)
+}
+
+// launchdState reads what launchctl print says of a daemon. Its own state comes
+// before those of its parts.
+func launchdState(text string) State {
+	values := map[string]string{}
+	for line := range strings.Lines(text) {
+		name, value, found := strings.Cut(strings.TrimSpace(line), " = ")
+		if _, twice := values[name]; found && !twice {
+			values[name] = value
+		}
+	}
+	switch exit := values["last exit code"]; {
+	case values["state"] == "running":
+		return Running
+	case exit == "" || exit == "0" || strings.HasPrefix(exit, "("): // (never exited)
+		return Stopped
+	}
+	return Failed
 }
 
 // launchdLabel is what launchd calls a part.
@@ -153,21 +172,12 @@ const launchd = `<?xml version="1.0" encoding="UTF-8"?>
 	<integer>10</integer>
 	<key>ExitTimeOut</key>
 	<integer>30</integer>
-	<key>ProcessType</key>
-	<string>Background</string>
-	<key>LowPriorityIO</key>
-	<true/>
 	<key>Umask</key>
-	<integer>63</integer>
+	<integer>%d</integer>
 	<key>SoftResourceLimits</key>
 	<dict>
 		<key>NumberOfFiles</key>
-		<integer>65536</integer>
-	</dict>
-	<key>HardResourceLimits</key>
-	<dict>
-		<key>NumberOfFiles</key>
-		<integer>65536</integer>
+		<integer>10240</integer>
 	</dict>
 	<key>StandardOutPath</key>
 	<string>/Library/Logs/AltNet/%s.log</string>

@@ -211,8 +211,8 @@ func (m *Manager) install(u unit) error {
 	}
 	if u.exists() {
 		m.log.Info("the service is brought up to date", "service", u.name)
-		u.Stop() // a running one must not hold what the new one needs
-		if err := u.Uninstall(); err != nil {
+		stop(u) // a running one must not hold what the new one needs
+		if err := remove(u); err != nil {
 			return err
 		}
 	}
@@ -232,7 +232,7 @@ func (m *Manager) Uninstall() error {
 			continue
 		}
 		found = true
-		if state, _ := m.state(u); state == Running {
+		if state, _ := stateOf(u); state == Running {
 			errs = append(errs, stop(u))
 		}
 		if err := remove(u); err != nil {
@@ -256,7 +256,7 @@ func (m *Manager) Purge() error {
 // Start starts what is installed. What runs already goes on.
 func (m *Manager) Start() error {
 	return m.each(func(u unit) error {
-		if state, err := m.state(u); err == nil && state == Running {
+		if state, err := stateOf(u); err == nil && state == Running {
 			return nil
 		}
 		return start(u)
@@ -274,7 +274,7 @@ func (m *Manager) Stop() error {
 	}
 	var errs []error
 	for i := len(m.units) - 1; i >= 0; i-- {
-		if state, _ := m.state(m.units[i]); state == Running {
+		if state, _ := stateOf(m.units[i]); state == Running || state == Failed { // and waits to be started again
 			errs = append(errs, stop(m.units[i]))
 		}
 	}
@@ -297,26 +297,11 @@ func (m *Manager) each(do func(unit) error) error {
 }
 
 // Status is how the node's service is doing. Everybody may ask.
-func (m *Manager) Status() (State, error) { return m.state(m.units[0]) }
-
-func (m *Manager) state(u unit) (State, error) {
-	status, err := u.Service.Status()
-	switch {
-	case errors.Is(err, service.ErrNotInstalled):
-		return Absent, nil
-	case err != nil && strings.Contains(err.Error(), "failed state"):
-		return Failed, nil // kardianos/service has no status for it
-	case err != nil:
-		return "", fmt.Errorf("ask for the service: %w", err)
-	case status == service.StatusRunning:
-		return Running, nil
-	}
-	return Stopped, nil
-}
+func (m *Manager) Status() (State, error) { return stateOf(m.units[0]) }
 
 // Installed reports whether this machine has the service, running or not; one
-// that came with a package and is switched off is none. It asks the file system or the service manager, needs no rights and takes
-// milliseconds.
+// that came with a package and is switched off is none. It asks the file system
+// or the service manager, needs no rights and takes milliseconds.
 func Installed() bool {
 	u, err := manage("", parts(nil)[0])
 	return err == nil && (u.exists() || packaged(u) && enabled(u))

@@ -135,8 +135,27 @@ func TestLaunchdPlist(t *testing.T) {
 		if own := strings.Contains(text, "<string>_altnet</string>"); own == p.root {
 			t.Errorf("%s runs as the node's user: %v", p.name, own)
 		}
+		if mask := map[bool]string{false: "63", true: "18"}[p.root]; !strings.Contains(text, "<key>Umask</key>\n\t<integer>"+mask+"</integer>") {
+			t.Errorf("%s makes files with other rights:\n%s", p.name, text)
+		}
 		if !strings.Contains(text, "<string>org.altnet."+p.name+"</string>") {
 			t.Errorf("%s has no label", p.name)
+		}
+	}
+}
+
+func TestLaunchdState(t *testing.T) {
+	const head = "system/org.altnet.altnet = {\n\tactive count = 1\n\tpath = /Library/LaunchDaemons/org.altnet.altnet.plist\n"
+	for text, want := range map[string]State{
+		head + "\tstate = running\n\tlast exit code = (never exited)\n\tendpoints = {\n\t\tstate = active\n\t}\n}\n": Running,
+		head + "\tstate = running\n\tlast exit code = 1\n}\n":                                                        Running,
+		head + "\tstate = not running\n\tlast exit code = 0\n}\n":                                                    Stopped,
+		head + "\tstate = not running\n\tlast exit code = (never exited)\n}\n":                                       Stopped,
+		head + "\tstate = spawn scheduled\n\tlast exit code = 78: EX_CONFIG\n}\n":                                    Failed,
+		"": Stopped,
+	} {
+		if got := launchdState(text); got != want {
+			t.Errorf("%s: want %s, read from %s", got, want, text)
 		}
 	}
 }
