@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"altnet": main})
+	testscript.Main(m, programs())
 }
 
 // TestScripts runs the binary. In scripts that say "fakenode" a node in
