@@ -99,11 +99,10 @@ func (e *Engine) blocksToPublish(ctx context.Context, r *record.Record, proof []
 		blocks, err := site.Preorder(ctx, r.Content, e.store)
 		return blocks, siteError(err)
 	}
-	var key identity.PublicKey
-	if r.ProvedBy(proof, e.key.ID().String(), caller.User) {
-		key = r.Root
+	if !r.ProvedBy(proof, e.key.ID().String(), caller.User) {
+		return nil, errUnproved // before anything of it is sent here
 	}
-	own, err := e.ownBlocks(caller, key)
+	own, err := e.ownBlocks(caller, r.Root)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ import (
 // sleep of this computer.
 const enoughCopies = 2
 
+// errUnproved is for a user of a service who does not show the key of a site.
+var errUnproved = control.Mark(control.ErrDenied, errors.New("nothing shows that the site's key is yours; publish with the version of AltNet that the service has"))
+
 // storeError gives the store's errors their place in Control.
 func storeError(err error) error {
 	switch {
@@ -127,7 +130,7 @@ func (e *Engine) mayReplace(ctx context.Context, en *entry, known bool, r *recor
 	case known && !caller.Owns(en.User) && !holds:
 		return "", control.Mark(control.ErrDenied, errors.New("another user of this computer publishes this site"))
 	case caller.OneOfMany() && !holds:
-		return "", control.Mark(control.ErrDenied, errors.New("nothing shows that the site's key is yours; publish with the version of AltNet that the service has"))
+		return "", errUnproved
 	case !known:
 		en.User = caller.User
 		return "", nil
