@@ -97,6 +97,9 @@ func (p *logsPage) show(lines []control.LogLine, err error) {
 	}
 	p.lines = lines
 	p.state.SetText(a.tn("logs.lines", len(lines)))
+	if len(lines) == 0 {
+		p.state.SetText(a.t("logs.none"))
+	}
 	if len(lines) > 0 {
 		p.copy.Enable()
 	}
@@ -142,10 +145,10 @@ func (p *textPage) content() fyne.CanvasObject {
 	p.list = widget.NewList(func() int { return len(p.lines) }, func() fyne.CanvasObject {
 		l := line("")
 		l.TextStyle.Monospace = true
-		return l
+		return container.New(denseLayout{}, l)
 	}, func(i widget.ListItemID, o fyne.CanvasObject) {
-		if l, ok := o.(*widget.Label); ok && i < len(p.lines) {
-			l.SetText(p.lines[i])
+		if i < len(p.lines) {
+			labelsIn(o)[0].SetText(p.lines[i])
 		}
 	})
 	p.list.HideSeparators = true
@@ -161,6 +164,21 @@ func (p *textPage) enter() {
 
 func (p *textPage) leave()              {}
 func (p *textPage) apply(control.Event) {}
+
+// denseLayout takes the room of a paragraph from around a line of a long text.
+type denseLayout struct{}
+
+// MinSize implements fyne.Layout.
+func (denseLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	return objects[0].MinSize().SubtractWidthHeight(0, overlap+theme.Padding())
+}
+
+// Layout implements fyne.Layout.
+func (denseLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	high := objects[0].MinSize().Height
+	objects[0].Move(fyne.NewPos(0, (size.Height-high)/2))
+	objects[0].Resize(fyne.NewSize(size.Width, high))
+}
 
 // librariesPage lists the libraries inside, each with its licence.
 type librariesPage struct {

@@ -74,6 +74,6 @@ func TestLogErrors(t *testing.T) {
 		w.want("cause.denied")
 		w.ctl.set(func(f *fakeControl) { delete(f.fail, "Logs") })
 		w.tap("action.reload")
-		w.want("0 lines")
+		w.want("logs.none")
 	})
 }

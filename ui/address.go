@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"altnet/engine/publisher"
 )
@@ -61,6 +61,15 @@ func (a *App) door(d address) string {
 	return "http://" + strings.TrimSuffix(d.host, suffix) + "-alt.localhost:" + port + "/"
 }
 
+// exampleDoor shows what second doors look like.
+func (a *App) exampleDoor() string {
+	example := addressOf(a.t("address.example"))
+	if door := a.door(example); door != "" {
+		return door
+	}
+	return "http://" + strings.TrimSuffix(example.host, suffix) + "-alt.localhost/"
+}
+
 // link is the URL that opens a site in this person's browser.
 func (a *App) link(d address) string {
 	if door := a.door(d); !a.prefs.Browsing && door != "" {
@@ -111,12 +120,15 @@ func (a *App) after(wait time.Duration, draw func()) (stop func()) {
 	return cancel
 }
 
-// addressLines show an address: large, and below it the spelling that
-// browsers show, where that is another.
-func (a *App) addressLines(d address) []*widget.Label {
-	main := subheading(d.shown())
-	main.Wrapping, main.Selectable = wrapAnywhere, true
-	out := []*widget.Label{main}
+// addressLines show an address below a title, as far as that does not say it:
+// large, and below it the spelling that browsers show, where that is another.
+func (a *App) addressLines(d address, title string) []fyne.CanvasObject {
+	var out []fyne.CanvasObject
+	if d.shown() != title {
+		main := subheading(d.shown())
+		main.Wrapping, main.Selectable = wrapAnywhere, true
+		out = append(out, main)
+	}
 	if d.unicode != "" {
 		also := note(a.t("address.punycode", "host", d.host))
 		also.Selectable = true

@@ -103,7 +103,11 @@ func (p *advancedPage) fact(id, value string) fyne.CanvasObject {
 	a := p.app
 	name := note(a.t("advanced." + id))
 	if value == "" {
-		return container.New(tightLayout{}, name, prose(a.t("advanced.none")))
+		none := "advanced.none"
+		if id == "announced" {
+			none = "advanced.announced.none"
+		}
+		return container.New(tightLayout{}, name, prose(a.t(none)))
 	}
 	text := prose(value)
 	text.Wrapping, text.Selectable = wrapAnywhere, true

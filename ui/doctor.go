@@ -48,7 +48,7 @@ func (p *doctorPage) drawSetup() {
 	a := p.app
 	start := primaryButton(a.t("doctor.setup"), theme.SettingsIcon(), func() { a.nav.open(newSetupPage(a)) })
 	undo := newButton(a.t("doctor.undo"), theme.ContentUndoIcon(), p.undo)
-	text, head := a.t("doctor.off.more", "example", a.door(addressOf("name"))), a.t("doctor.off")
+	text, head := a.t("doctor.off.more", "example", a.exampleDoor()), a.t("doctor.off")
 	buttons := []fyne.CanvasObject{start}
 	if a.prefs.Browsing {
 		head, text = a.t("doctor.on"), a.t("doctor.on.more")

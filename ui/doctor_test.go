@@ -28,7 +28,7 @@ func TestDoctorSaysWhatIsWrongFirst(t *testing.T) {
 		at := func(part string) int {
 			return slices.IndexFunc(all, func(s string) bool { return strings.Contains(s, part) })
 		}
-		if at("does not work") > at("could be better") || at("could be better") > at("could not be checked") || at("could not be checked") > at(": fine") {
+		if at("does not work") > at("could be better") || at("could be better") > at("could not be checked") || at("could not be checked") > at(" – fine") {
 			t.Errorf("in the wrong order: %q", all)
 		}
 		w.desk.checks = []Check{{ID: "trust", Title: said("trust"), State: CheckOK}}
@@ -73,7 +73,7 @@ func TestDoctorErrors(t *testing.T) {
 func TestBrowsingIsSetUpAndUndone(t *testing.T) {
 	inWindow(t, func(_ *fakeControl, d *fakeDesktop) { d.plan.Prompts = 2 }, func(w *opened) {
 		w.tap("nav.doctor")
-		w.want("doctor.off", "http://name-alt.localhost:8080/")
+		w.want("doctor.off", "http://garden-alt.localhost:8080/")
 		w.tap("doctor.setup")
 		w.want("prepare.lead", "2 times", "prepare.trust.more")
 		w.wantNot("certificate" + "\x00")
@@ -120,9 +120,15 @@ func TestSetupThatDoesNotWork(t *testing.T) {
 	}, func(w *opened) {
 		w.nav.open(newSetupPage(w.App))
 		w.settle()
-		w.want("prepare.inway", "A proxy of your employer's is set.", "prepare.nothing")
+		w.want("prepare.hopeless", "prepare.inway", "A proxy of your employer's is set.")
+		w.mustNotPress("prepare.do")
+		w.nav.back()
+		w.desk.plan.Changes = []SetupChange{{ID: "pac", Text: said("something in English")}}
+		w.nav.open(newSetupPage(w.App))
+		w.settle()
+		w.want("something in English", "prepare.inway.better", "A proxy of your employer's is set.")
 		w.tap("prepare.do")
-		w.want("prepare.second", "The resolver refuses .alt.", "http://name-alt.localhost:8080/")
+		w.want("welcome.browse.not", "The resolver refuses .alt.", "http://garden-alt.localhost:8080/")
 		w.nav.back()
 		w.desk.fail["PlanSetup"] = errors.New("odd")
 		w.nav.open(newSetupPage(w.App))

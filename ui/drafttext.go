@@ -105,10 +105,7 @@ func (v *draftView) result() []fyne.CanvasObject {
 	} else {
 		head = warn(a.t("result.waiting"), a.t("result.waiting.do"))
 	}
-	out := []fyne.CanvasObject{v.head(), head}
-	for _, l := range a.addressLines(d) {
-		out = append(out, l)
-	}
+	out := append([]fyne.CanvasObject{v.head(), head}, a.addressLines(d, v.base())...)
 	open := primaryButton(a.t("action.open"), openIcon(), func() { a.open(d) })
 	out = append(out, actions(open, a.copyButton(a.t("action.copy"), d.url()),
 		newButton(a.t("result.details"), theme.NavigateNextIcon(), func() { a.nav.replace(newSitePage(a, siteOf(r, v.site))) })))

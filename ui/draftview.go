@@ -162,7 +162,7 @@ func (v *draftView) problems() fyne.CanvasObject {
 		lines = append(lines, a.t("publish.problem", "path", p.Path, "why", a.problemReason(p.Reason)))
 	}
 	return warn(a.tn("publish.problems", len(v.look.Problems)), strings.Join(lines, "\n"),
-		newButton(a.t("publish.drop"), nil, v.dropProblems))
+		newButton(a.tn("publish.drop", len(v.look.Problems)), nil, v.dropProblems))
 }
 
 // drawLeftOut shows what is left out, and lets the person publish it anyway.

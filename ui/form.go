@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -35,9 +36,9 @@ type formPage struct {
 	busy   bool
 }
 
-// newFormPage makes a page whose fields, begin and done the caller sets.
+// newFormPage makes a page that the button of this title leads to, whose fields, begin and done the caller sets.
 func newFormPage(a *App, title, lead, action string) *formPage {
-	p := &formPage{app: a, title: title, lead: lead}
+	p := &formPage{app: a, title: strings.TrimRight(title, " …"), lead: lead}
 	p.submit = primaryButton(action, nil, p.run)
 	return p
 }

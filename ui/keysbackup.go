@@ -179,11 +179,10 @@ func newRestorePage(a *App, byFile bool) page {
 	var found []string
 	var missed error
 	restore := restoreByPhrase
-	title := a.t("keys.restore.phrase")
 	if byFile {
-		restore, title = restoreByFile, a.t("keys.restore.file")
+		restore = restoreByFile
 	}
-	p := newFormPage(a, title, a.t("restore.lead"), a.t("restore.do"))
+	p := newFormPage(a, a.t("keys.restore"), a.t("restore.lead"), a.t("restore.do"))
 	bring := restore(a, p)
 	p.begin = func() func(context.Context) error {
 		keys := bring()

@@ -127,9 +127,9 @@ func TestPeersAreListedNearestFirst(t *testing.T) {
 		w.tap("14 peers…")
 		l := w.listIn()
 		for i, want := range []string{
-			"11111111 | connected · 192.0.2.1:9000 · 12 ms away · keeps copies | ↑ 0 bytes  ↓ 0 bytes",
-			"22222222 | connected, it called · 192.0.2.2:9000 · 80 ms away | ↑ 1.0 MB  ↓ 2.0 MB",
-			"altnet/2  33333333 | not connected · 192.0.2.3:9000 | ↑ 0 bytes  ↓ 0 bytes",
+			"11111111 | connected · 192.0.2.1:9000 · 12 ms away · keeps copies | 0 bytes sent, 0 bytes received",
+			"22222222 | connected, it called · 192.0.2.2:9000 · 80 ms away | 1.0 MB sent, 2.0 MB received",
+			"altnet/2  33333333 | not connected · 192.0.2.3:9000 | 0 bytes sent, 0 bytes received",
 		} {
 			if got := lineOf(l, i); got != want {
 				t.Errorf("line %d: %q, want %q", i, got, want)

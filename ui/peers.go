@@ -97,11 +97,7 @@ func comparePeers(x, y control.Peer) int {
 
 // blank is one line of the list: who, where, how far, how much.
 func (p *peersPage) blank() fyne.CanvasObject {
-	sub := line("")
-	sub.Importance = widget.LowImportance
-	size := widget.NewLabel("")
-	size.Alignment = fyne.TextAlignTrailing
-	return row(container.New(tightLayout{}, strong(""), sub), container.NewCenter(size))
+	return container.New(tightLayout{}, strong(""), noteLine(""), noteLine(""))
 }
 
 func (p *peersPage) fill(i widget.ListItemID, o fyne.CanvasObject) {

@@ -32,6 +32,7 @@ func (a *App) publish(paths []string) {
 		a.show(a.t("publish.welcome"), prose(a.t("publish.welcome.do")))
 		return
 	}
+	open := a.nav.open
 	switch top := a.nav.top().(type) {
 	case *sitePage:
 		if len(folders) == 1 && top.site != nil {
@@ -42,12 +43,15 @@ func (a *App) publish(paths []string) {
 		if top.add(folders) {
 			return
 		}
+		if top.over() {
+			open = a.nav.replace // nobody has to say twice that it is done
+		}
 	}
 	p := newPublishPage(a)
 	for _, f := range folders {
 		p.drafts = append(p.drafts, newDraftView(p, f, nil))
 	}
-	a.nav.open(p)
+	open(p)
 }
 
 // publishTo offers a folder as the new content of one of the user's sites.
@@ -206,19 +210,16 @@ func (p *publishPage) update() {
 
 func (p *publishPage) buttons() []fyne.CanvasObject {
 	a := p.app
-	var able, open, over int
+	var able, open int
 	for _, d := range p.drafts {
-		switch {
-		case d.stage == ended:
-			over++
-		case d.can() && !p.named(d):
+		if d.can() && !p.named(d) {
 			able++
 		}
 		if d.stage < queued || d.stage == failed {
 			open++
 		}
 	}
-	if over == len(p.drafts) {
+	if p.over() {
 		return []fyne.CanvasObject{newButton(a.t("action.done"), theme.ConfirmIcon(), a.nav.back)}
 	}
 	if open == 0 {
@@ -228,11 +229,16 @@ func (p *publishPage) buttons() []fyne.CanvasObject {
 	if len(p.drafts) == 1 && p.drafts[0].updates() != nil {
 		key = "publish.go.update"
 	}
-	begin := primaryButton(a.tn(key, open), theme.UploadIcon(), p.start)
+	begin := primaryButton(a.tn(key, max(able, 1)), theme.UploadIcon(), p.start)
 	if able == 0 || p.busy {
 		begin.Disable()
 	}
 	return []fyne.CanvasObject{begin, newButton(a.t("action.cancel"), nil, a.nav.back)}
+}
+
+// over reports whether every folder is through.
+func (p *publishPage) over() bool {
+	return !slices.ContainsFunc(p.drafts, func(d *draftView) bool { return d.stage != ended })
 }
 
 // left is how many folders are not through yet.

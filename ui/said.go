@@ -34,21 +34,36 @@ func (a *App) say(t Text) string {
 }
 
 // sayEnglish returns what came in English in the person's language, where the
-// catalogue has it word for word, alone or with the thing that goes with it.
+// catalogue has it word for word: whole, or sentence by sentence.
 func (a *App) sayEnglish(english string) string {
+	if said, ok := a.sayPart(english); ok {
+		return said
+	}
+	sentences := strings.SplitAfter(english, ". ")
+	for i, s := range sentences {
+		words := strings.TrimRight(s, ". ")
+		if said, ok := a.sayPart(lower(words)); ok {
+			sentences[i] = capital(said) + s[len(words):]
+		}
+	}
+	return strings.Join(sentences, "")
+}
+
+// sayPart looks a text up, alone or with the thing that goes with it.
+func (a *App) sayPart(english string) (said string, ok bool) {
 	bare, what, _ := strings.Cut(english, " (")
 	for _, key := range a.saidEnglish.Keys() {
 		switch a.saidEnglish.Get(key) {
 		case "":
 		case english:
-			return a.said.Get(key)
+			return a.said.Get(key), true
 		case bare:
 			if what != "" {
-				return a.said.Get(key) + " (" + what
+				return a.said.Get(key) + " (" + what, true
 			}
 		}
 	}
-	return english
+	return "", false
 }
 
 // sayAll returns several texts, one a line.
@@ -71,10 +86,15 @@ func (a *App) sentence(t Text) string {
 }
 
 // capital begins a line as a sentence.
-func capital(s string) string {
+func capital(s string) string { return beginning(s, unicode.ToUpper) }
+
+// lower takes the beginning of a sentence back.
+func lower(s string) string { return beginning(s, unicode.ToLower) }
+
+func beginning(s string, change func(rune) rune) string {
 	first, size := utf8.DecodeRuneInString(s)
 	if size == 0 {
 		return s
 	}
-	return string(unicode.ToUpper(first)) + s[size:]
+	return string(change(first)) + s[size:]
 }

@@ -18,9 +18,11 @@ func TestWhatTheDesktopSaysIsTranslated(t *testing.T) {
 			}
 		}
 		for english, want := range map[string]string{
-			"this system has no resolver":            "dieses System hat keinen Namensdienst",
-			"this system has no resolver (really)":   "dieses System hat keinen Namensdienst (really)",
-			"something that nobody translated (yet)": "something that nobody translated (yet)",
+			"this system has no resolver":                                    "dieses System hat keinen Namensdienst",
+			"this system has no resolver (really)":                           "dieses System hat keinen Namensdienst (really)",
+			"something that nobody translated (yet)":                         "something that nobody translated (yet)",
+			"This system has no resolver. Open sites at name-alt.localhost.": "Dieses System hat keinen Namensdienst. Öffne Seiten unter name-alt.localhost.",
+			"This system has no resolver. Nobody knows why.":                 "Dieses System hat keinen Namensdienst. Nobody knows why.",
 		} {
 			if got := w.sayEnglish(english); got != want {
 				t.Errorf("%q, want %q", got, want)

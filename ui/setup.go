@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -56,7 +57,9 @@ func (p *setupPage) look() {
 			p.show(a.problem(err, newButton(a.t("action.retry"), theme.ViewRefreshIcon(), p.look)))
 			return
 		}
-		p.begin.Enable()
+		if !plan.hopeless() {
+			p.begin.Enable()
+		}
 		p.show(a.planLines(plan)...)
 	})
 }
@@ -66,19 +69,21 @@ func (p *setupPage) show(objects ...fyne.CanvasObject) {
 	p.plan.Refresh()
 }
 
-// planLines say what setting up would change.
+// hopeless reports that nothing can be done here.
+func (plan SetupPlan) hopeless() bool { return len(plan.Changes) == 0 && len(plan.InWay) > 0 }
+
+// planLines say what setting up would change, and what keeps more from it.
 func (a *App) planLines(plan SetupPlan) []fyne.CanvasObject {
-	var out []fyne.CanvasObject
-	if len(plan.InWay) > 0 {
-		out = append(out, warn(a.t("prepare.inway"), a.sayAll(plan.InWay)))
+	if plan.hopeless() {
+		return []fyne.CanvasObject{prose(a.t("prepare.hopeless", "example", a.exampleDoor())), warn(a.t("prepare.inway"), a.sayAll(plan.InWay))}
 	}
+	var out []fyne.CanvasObject
 	for _, c := range plan.Changes {
-		icon := theme.NavigateNextIcon()
 		text := a.say(c.Text)
 		if c.Elevated {
 			text += " " + a.t("prepare.elevated")
 		}
-		out = append(out, container.NewBorder(nil, nil, container.NewVBox(spacer(8), widget.NewIcon(icon)), nil, prose(text)))
+		out = append(out, iconText(theme.NavigateNextIcon(), text))
 	}
 	if len(plan.Changes) == 0 {
 		out = append(out, prose(a.t("prepare.nothing")))
@@ -87,7 +92,11 @@ func (a *App) planLines(plan SetupPlan) []fyne.CanvasObject {
 	if plan.Prompts > 0 {
 		prompts = a.tn("prepare.prompts", plan.Prompts)
 	}
-	return append(out, note(prompts))
+	out = append(out, note(prompts))
+	if len(plan.InWay) > 0 {
+		out = append(out, plain(a.t("prepare.inway.better"), a.sayAll(plan.InWay)))
+	}
+	return out
 }
 
 // run makes the changes.
@@ -127,13 +136,22 @@ func (a *App) stepText(s SetupStep) string {
 	return a.t("prepare.step.begun", "what", what)
 }
 
+// noBrowsing tells why the short addresses do not open, and of the second door.
+func (a *App) noBrowsing(why string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	if why == "" {
+		why = a.t("welcome.browse.unknown")
+	}
+	why = strings.TrimSuffix(capital(why), ".")
+	return warn(a.t("welcome.browse.not"), a.t("welcome.browse.door", "why", why, "door", a.exampleDoor()), buttons...)
+}
+
 // setupOutcome says honestly what works now.
 func (a *App) setupOutcome(choice SetupChoice, r SetupResult) []fyne.CanvasObject {
 	var out []fyne.CanvasObject
 	if r.Browsing {
 		out = append(out, good(a.t("prepare.works"), a.t("prepare.works.more")))
 	} else {
-		out = append(out, warn(a.t("prepare.second"), a.t("prepare.second.more", "why", capital(a.sayEnglish(r.Why)), "example", a.door(addressOf("name")))))
+		out = append(out, a.noBrowsing(a.sayEnglish(r.Why)))
 	}
 	switch {
 	case choice.Trust && r.Trusted:

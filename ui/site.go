@@ -51,16 +51,10 @@ func (p *sitePage) content() fyne.CanvasObject {
 // addressCard is where the site is and how it is doing.
 func (p *sitePage) addressCard(d address) fyne.CanvasObject {
 	a := p.app
-	objects := []fyne.CanvasObject{}
-	for _, l := range a.addressLines(d) {
-		objects = append(objects, l)
-	}
-	objects = append(objects, p.state,
+	objects := append(a.addressLines(d, d.short()), p.state,
 		actions(primaryButton(a.t("action.open"), openIcon(), func() { a.open(d) }), a.copyButton(a.t("action.copy"), d.url())))
 	if door := a.door(d); door != "" {
-		text := note(a.t("site.door", "door", door))
-		text.Wrapping = wrapAnywhere
-		objects = append(objects, row(text, container.NewCenter(a.copyButton(a.t("action.copydoor"), door))))
+		objects = append(objects, row(note(a.t("site.door", "door", door)), container.NewCenter(a.copyButton(a.t("action.copydoor"), door))))
 	}
 	return card(objects...)
 }

@@ -124,7 +124,7 @@ func TestProblemsCanBeLeftOut(t *testing.T) {
 		w.drop(dir)
 		w.want("6 things cannot be published", "con.txt", "and 1 more")
 		w.mustNotPress("publish.go.one")
-		w.tap("publish.drop")
+		w.tap("publish.drop.other")
 		w.want("1 file")
 		w.mustPress("publish.go.one")
 	})

@@ -36,10 +36,7 @@ func (p *visitPage) content() fyne.CanvasObject {
 		title = d.short()
 	}
 	p.about, p.keep = note(a.t("visit.looking")), container.NewVBox()
-	body := []fyne.CanvasObject{a.titled(title)}
-	for _, l := range a.addressLines(d) {
-		body = append(body, l)
-	}
+	body := append([]fyne.CanvasObject{a.titled(title)}, a.addressLines(d, title)...)
 	return pageBody(append(body, p.about,
 		actions(primaryButton(a.t("action.open"), theme.NavigateNextIcon(), func() { a.open(d) }), a.copyButton(a.t("action.copy"), d.url())),
 		p.keepCard(), p.followCard(), p.wrongCard())...)

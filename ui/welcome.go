@@ -100,29 +100,11 @@ func (w *welcome) load() {
 	},
 		func(plan SetupPlan, err error) {
 			if err == nil {
-				w.plan.set(a.t("welcome.plan"), "", a.planRows(plan))
+				w.plan.set(a.t("welcome.plan"), "", a.planLines(plan))
 			} else {
 				w.plan.root.Hide()
 			}
 		})
-}
-
-// planRows say what setting up would change.
-func (a *App) planRows(plan SetupPlan) []fyne.CanvasObject {
-	var rows []fyne.CanvasObject
-	for _, c := range plan.Changes {
-		rows = append(rows, note("• "+a.say(c.Text)))
-	}
-	if len(plan.Changes) == 0 {
-		rows = append(rows, note(a.t("setup.nothing")))
-	}
-	if len(plan.InWay) > 0 {
-		rows = append(rows, note(a.t("setup.inway", "what", a.sayAll(plan.InWay))))
-	}
-	if plan.Prompts > 0 {
-		return append(rows, note(a.tn("setup.prompts", plan.Prompts)))
-	}
-	return append(rows, note(a.t("setup.noprompts")))
 }
 
 // update shows how the node is doing, and asks again once it answers.

@@ -39,7 +39,7 @@ func TestFirstStart(t *testing.T) {
 			t.Fatalf("%v", choices)
 		}
 		w.tap("welcome.plan")
-		w.want("setup.noprompts")
+		w.want("prepare.prompts.none")
 		w.OpenSite("garden.alt") // not before the first start is through
 		w.drop(dir)              // nor this, but it is kept
 		w.want("publish.welcome.do")
@@ -150,13 +150,13 @@ func TestPlanInWords(t *testing.T) {
 		d.plan = SetupPlan{Prompts: 2, InWay: []Text{said("dnsmasq")}, Changes: []SetupChange{{ID: "no-such", Text: said("something new")}}}
 	}, func(w *opened) {
 		w.tap("welcome.plan")
-		w.want("something new", "Why there is no better way here: dnsmasq", "Your system will ask for your password 2 times.")
+		w.want("something new", "prepare.inway.better", "dnsmasq", "The system will ask for your password 2 times.")
 	})
 	inWindow(t, func(f *fakeControl, d *fakeDesktop) {
 		firstStart(f, d)
 		d.plan = SetupPlan{}
 	}, func(w *opened) {
 		w.tap("welcome.plan")
-		w.want("setup.nothing", "setup.noprompts")
+		w.want("prepare.nothing", "prepare.prompts.none")
 	})
 }

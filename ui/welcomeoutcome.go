@@ -77,21 +77,10 @@ func (o *welcomeOutcome) showBrowsing(r SetupResult, err error) {
 		if err != nil {
 			why, _ = a.explain(err)
 		}
-		if why == "" {
-			why = a.t("welcome.browse.unknown")
-		}
 		again := newButton(a.t("action.retry"), theme.ViewRefreshIcon(), o.setUp)
-		o.browsing.Objects = []fyne.CanvasObject{warn(a.t("welcome.browse.not"), a.t("welcome.browse.door", "why", why, "door", o.exampleDoor()), again)}
+		o.browsing.Objects = []fyne.CanvasObject{a.noBrowsing(why, again)}
 	}
 	o.browsing.Refresh()
-}
-
-// exampleDoor shows what the second door looks like.
-func (o *welcomeOutcome) exampleDoor() string {
-	if door := o.app.door(addressOf("garden")); door != "" {
-		return door
-	}
-	return "http://garden-alt.localhost/"
 }
 
 // showTrust offers the certificate, as a choice of its own.

@@ -87,7 +87,7 @@ func (d *Decision) linux(m Machine, want Want) {
 func (d *Decision) linuxProxy(m Machine) {
 	door, why := linuxProxyDoor(m)
 	if door == "" {
-		d.refuse(GNOMEProxy, why, proxyAdvice(why), string(m.Desktop))
+		d.refuse(GNOMEProxy, why, proxyAdvice(why), m.Desktop.called())
 		return
 	}
 	if !d.proxyFree(door, m) {
@@ -172,7 +172,7 @@ func linuxResolver(m Machine) (Name, []Refusal) {
 	case m.asksResolved():
 		return no(Link, ResolvedUnknown, UseScript, "")
 	case m.Resolved.Running:
-		return no(Hook, ResolvedNotAsked, LinkStub, string(r.Manager))
+		return no(Hook, ResolvedNotAsked, LinkStub, r.Manager.called())
 	case m.Musl:
 		return no(Link, CannotSplit, UseScript, "musl")
 	case r.Local != "":
@@ -180,7 +180,7 @@ func linuxResolver(m Machine) (Name, []Refusal) {
 	case r.Manager == ManagerNone:
 		return no(Link, NoResolver, "", "")
 	default:
-		return no(Link, CannotSplit, UseScript, string(r.Manager))
+		return no(Link, CannotSplit, UseScript, r.Manager.called())
 	}
 }
 

@@ -56,6 +56,21 @@ const (
 	ManagerPlain          Manager = "plain" // a file that somebody wrote
 )
 
+// called is the manager's name for people, "" where it has none.
+func (m Manager) called() string {
+	switch m {
+	case ManagerResolved, ManagerUplink:
+		return "systemd-resolved"
+	case ManagerNetworkManager:
+		return "NetworkManager"
+	case ManagerWSL:
+		return "WSL"
+	case ManagerResolvconf:
+		return "resolvconf"
+	}
+	return ""
+}
+
 // Resolved is systemd-resolved.
 type Resolved struct {
 	Running bool
@@ -101,6 +116,14 @@ const (
 	WindowsShell Desktop = "windows"
 	Aqua         Desktop = "aqua" // macOS
 )
+
+// called is the desktop's name for people, "" where its sort has several.
+func (d Desktop) called() string {
+	if d == XFCE {
+		return "Xfce"
+	}
+	return ""
+}
 
 // Tools are the programs and schemas by which settings are changed.
 type Tools struct {
