@@ -16,7 +16,7 @@ func TestPrintActivity(t *testing.T) {
 		Copies: []control.Sample{{Time: at(1), Copies: 0}, {Time: at(2), Copies: 3}, {Time: at(3), Copies: 3}},
 	})
 	out := b.String()
-	for _, want := range []string{"2026-05-01", "2.0 KiB", strings.Repeat("#", 24), "COPIES ELSEWHERE"} {
+	for _, want := range []string{"2026-05-01", "2.0 kB", strings.Repeat("#", 24), "COPIES ELSEWHERE"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}

@@ -55,17 +55,17 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// size is a number of bytes, written like 500MB or 10GiB.
+// size is a number of bytes, written like 500MB or 10GB.
 type size int64
 
 // String implements flag.Value.
-func (s *size) String() string { return humanize.IBytes(uint64(*s)) }
+func (s *size) String() string { return humanize.Bytes(uint64(*s)) }
 
 // Set implements flag.Value.
 func (s *size) Set(text string) error {
 	n, err := humanize.ParseBytes(text)
 	if err != nil || n == 0 || n > 1<<60 {
-		return fmt.Errorf("not a size such as 500MB or 10GiB")
+		return fmt.Errorf("not a size such as 500MB or 10GB")
 	}
 	*s = size(n)
 	return nil
@@ -112,7 +112,7 @@ func (o *options) groups() []flagGroup {
 			{"keydir", &o.keydir, "DIR", "folder of the node key (default keys in the data folder)"},
 			{"export-key", &o.exportKey, "FILE", "write the node key to FILE (- for the terminal) and end"},
 			{"import-key", &o.importKey, "FILE", "take the node key from FILE (- for the input) and end"},
-			{"store-budget", &o.storeBudget, "SIZE", "most disk space for sites (default 10GiB)"},
+			{"store-budget", &o.storeBudget, "SIZE", "most disk space for sites (default 10GB)"},
 			{"per-peer-budget", &o.perPeerBudget, "SIZE", "most of it for one owner (default a tenth)"},
 			{"headless", &o.headless, "", "no prompt"},
 			{"log-level", &o.logLevel, "LEVEL", "debug, info, warn or error (default info, warn with the prompt)"},

@@ -79,7 +79,7 @@ func printStatus(w io.Writer, st control.Status) {
 	line("store", "%s of %s: own %s, pinned %s, kept for others %s, cache %s", bytesText(st.Store.Used), bytesText(st.Store.Budget),
 		bytesText(st.Store.Own), bytesText(st.Store.Pinned), bytesText(st.Store.Leased), bytesText(st.Store.Cache))
 	line("sites", "%d published here, %d kept for others", st.Sites, st.Keeping)
-	line("traffic", "%s up, %s down; %s this month", humanize.IBytes(st.Traffic.Up), humanize.IBytes(st.Traffic.Down), bytesText(st.MonthUsed))
+	line("traffic", "%s up, %s down; %s this month", humanize.Bytes(st.Traffic.Up), humanize.Bytes(st.Traffic.Down), bytesText(st.MonthUsed))
 }
 
 func stateText(st control.Status) string {

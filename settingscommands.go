@@ -60,7 +60,7 @@ func sizeSetting(key, brief, per string, field func(*control.Settings) *int64) s
 			}
 			n, err := humanize.ParseBytes(strings.TrimSuffix(v, "/s"))
 			if err != nil || n > 1<<60 {
-				return usagef("%q is not a size such as 500MB or 10GiB, or none", v)
+				return usagef("%q is not a size such as 500MB or 10GB, or none", v)
 			}
 			*field(s) = int64(n)
 			return nil

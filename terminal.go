@@ -130,7 +130,7 @@ func (t *terminal) bar(o *options) (step func(stage string, done, total int64), 
 // count is "1 peer", "2 peers".
 func count(n int, what string) string { return english.Plural(n, what, "") }
 
-func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+func bytesText(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 func timeText(t time.Time) string {
 	if t.IsZero() {

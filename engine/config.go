@@ -25,7 +25,7 @@ type Config struct {
 	Public        bool     // in the public internet: private addresses are refused
 	NoVolunteer   bool     // keep no other people's sites
 
-	StoreBudget   int64 // bytes of chunks; default 10 GiB
+	StoreBudget   int64 // bytes of chunks; default 10 GB
 	PerPeerBudget int64 // bytes under lease for one owner; default a tenth of the budget in force
 
 	Gateway     string   // host:port of the http gateway, several separated by commas; empty: closed
@@ -66,7 +66,7 @@ func (c Config) withDefaults() Config {
 		c.Network = "altnet"
 	}
 	if c.StoreBudget == 0 {
-		c.StoreBudget = 10 << 30
+		c.StoreBudget = 10e9
 	}
 	if c.TLD == "" {
 		c.TLD = "alt"

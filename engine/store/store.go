@@ -59,7 +59,7 @@ var (
 // its default; Dir must be set.
 type Config struct {
 	Dir      string        // made when it is missing
-	Budget   int64         // bytes of block data and its bookkeeping; default 10 GiB
+	Budget   int64         // bytes of block data and its bookkeeping; default 10 GB
 	PackSize int64         // bytes after which a pack is closed; default 128 MiB
 	Grace    time.Duration // how long a block that no root lists yet is safe; default 24 h
 	FS       FS            // default the operating system
@@ -79,7 +79,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Budget <= 0 {
-		c.Budget = 10 << 30
+		c.Budget = 10e9
 	}
 	if c.PackSize <= 0 {
 		c.PackSize = 128 << 20

@@ -324,12 +324,12 @@ func (e *examination) checkDisk(context.Context) []Check {
 	if err != nil {
 		return unknown("disk", err)
 	}
-	args := []string{"free", humanize.IBytes(uint64(max(free, 0))), "folder", e.node.Data}
+	args := []string{"free", humanize.Bytes(uint64(max(free, 0))), "folder", e.node.Data}
 	switch {
 	case free < leastFree:
 		return []Check{check("", "disk", "full", Bad, args...)}
 	case free < e.node.Needs:
-		return []Check{check("", "disk", "tight", Warn, append(args, "needs", humanize.IBytes(uint64(e.node.Needs)))...)}
+		return []Check{check("", "disk", "tight", Warn, append(args, "needs", humanize.Bytes(uint64(e.node.Needs)))...)}
 	}
 	return []Check{check("", "disk", "ok", OK, args...)}
 }

@@ -27,7 +27,7 @@ type person struct {
 func newPerson() person {
 	return person{
 		settings: control.Settings{
-			Accepted: time.Unix(1_700_000_000, 0).UTC(), DiskBudget: 10 << 30, Volunteer: true, Share: control.ShareNever,
+			Accepted: time.Unix(1_700_000_000, 0).UTC(), DiskBudget: 10e9, Volunteer: true, Share: control.ShareNever,
 		},
 		activity: map[string]control.Activity{},
 	}
