@@ -38,9 +38,9 @@ func (s *siteState) notice(r *record.Record, now time.Time) {
 // Errors wrap ErrNoSite.
 func (p *Profile) SawElsewhere(root identity.PublicKey) error {
 	return p.update(func(s *state) error {
-		x := s.site(root)
-		if x == nil {
-			return fmt.Errorf("%s: %w", root, ErrNoSite)
+		x, err := s.known(root)
+		if err != nil {
+			return err
 		}
 		x.Elsewhere = nil
 		return nil

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"fmt"
 
 	"altnet/engine/control"
 	"altnet/engine/identity"
@@ -16,13 +15,9 @@ func (p *Profile) Prove(root identity.PublicKey, raw []byte, node, user string) 
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.load()
+	x, err := p.state(root)
 	if err != nil {
 		return nil, err
-	}
-	x := s.site(root)
-	if x == nil {
-		return nil, fmt.Errorf("%s: %w", root, ErrNoSite)
 	}
 	return record.Prove(x.key(), &r, node, user)
 }

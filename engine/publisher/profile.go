@@ -249,13 +249,30 @@ func (p *Profile) Site(which string) (Site, error) {
 // SetFolder remembers which folder a site was published from.
 func (p *Profile) SetFolder(root identity.PublicKey, dir string) error {
 	return p.update(func(s *state) error {
-		x := s.site(root)
-		if x == nil {
-			return ErrNoSite
+		x, err := s.known(root)
+		if err != nil {
+			return err
 		}
 		x.Folder = dir
 		return nil
 	})
+}
+
+// state returns a site as it is on the disk. Errors wrap ErrNoSite.
+func (p *Profile) state(root identity.PublicKey) (*siteState, error) {
+	s, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	return s.known(root)
+}
+
+// known is site that fails with ErrNoSite.
+func (s *state) known(root identity.PublicKey) (*siteState, error) {
+	if x := s.site(root); x != nil {
+		return x, nil
+	}
+	return nil, fmt.Errorf("%s: %w", root, ErrNoSite)
 }
 
 func (s *state) site(root identity.PublicKey) *siteState {

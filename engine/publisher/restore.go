@@ -18,9 +18,9 @@ func (p *Profile) Observe(raw []byte) error {
 		return err
 	}
 	return p.update(func(s *state) error {
-		x := s.site(r.Root)
-		if x == nil {
-			return fmt.Errorf("%s: %w", r.Root, ErrNoSite)
+		x, err := s.known(r.Root)
+		if err != nil {
+			return err
 		}
 		return s.observe(x, &r, time.Now())
 	})
@@ -103,9 +103,9 @@ func (p *Profile) Recover(index uint32, raw []byte) (site Site, err error) {
 // their sequence. Errors wrap ErrNoSite or ErrNoPhrase.
 func (p *Profile) ShutOut(root identity.PublicKey) error {
 	return p.update(func(s *state) error {
-		x := s.site(root)
-		if x == nil {
-			return fmt.Errorf("%s: %w", root, ErrNoSite)
+		x, err := s.known(root)
+		if err != nil {
+			return err
 		}
 		if s.Phrase == "" {
 			return ErrNoPhrase

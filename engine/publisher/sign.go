@@ -169,13 +169,9 @@ func (s Site) due(now time.Time) bool {
 
 // current returns a site that something was signed or seen of.
 func (p *Profile) current(root identity.PublicKey) (*siteState, error) {
-	s, err := p.load()
+	x, err := p.state(root)
 	if err != nil {
 		return nil, err
-	}
-	x := s.site(root)
-	if x == nil {
-		return nil, fmt.Errorf("%s: %w", root, ErrNoSite)
 	}
 	if x.Seq == 0 {
 		return nil, fmt.Errorf("%s: %w", x.public().Bare(), ErrNothing)
@@ -189,9 +185,9 @@ func (p *Profile) sign(ctx context.Context, root identity.PublicKey, f Fields, k
 		return nil, err
 	}
 	err = p.update(func(s *state) error {
-		x := s.site(root)
-		if x == nil {
-			return fmt.Errorf("%s: %w", root, ErrNoSite)
+		x, err := s.known(root)
+		if err != nil {
+			return err
 		}
 		now := time.Now()
 		if err := s.prepare(x, now); err != nil {
@@ -209,13 +205,9 @@ func (p *Profile) sign(ctx context.Context, root identity.PublicKey, f Fields, k
 // claim returns the work for a record signed now, nil where the site has no
 // name. It takes no lock while it works.
 func (p *Profile) claim(ctx context.Context, root identity.PublicKey, f Fields) (*record.Claim, error) {
-	s, err := p.load()
+	x, err := p.state(root)
 	if err != nil {
 		return nil, err
-	}
-	x := s.site(root)
-	if x == nil {
-		return nil, fmt.Errorf("%s: %w", root, ErrNoSite)
 	}
 	now := time.Now()
 	if x.Name == "" {
@@ -316,9 +308,9 @@ func (s *siteState) note(r *record.Record, note string, now time.Time) {
 // DropVersion forgets a version that is not in force.
 func (p *Profile) DropVersion(root identity.PublicKey, seq uint64) error {
 	return p.update(func(s *state) error {
-		x := s.site(root)
-		if x == nil {
-			return fmt.Errorf("%s: %w", root, ErrNoSite)
+		x, err := s.known(root)
+		if err != nil {
+			return err
 		}
 		i := slices.IndexFunc(x.Versions, func(v Version) bool { return v.Seq == seq })
 		if i < 0 || i == 0 && !x.Withdrawn {
