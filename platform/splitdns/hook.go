@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -27,6 +28,10 @@ const (
 	maxCall       = 64 << 10 // bytes of one call: a few names of 255 each
 	maxQuestions  = 16
 	answerTTL     = 5 // seconds
+	// callTime is how long a connection may take to make its first call, to
+	// end one that it began, and to take the reply. Between calls it may rest:
+	// systemd-resolved keeps connections open.
+	callTime = 30 * time.Second
 )
 
 // call is a Varlink call.
@@ -61,6 +66,20 @@ type resolveAnswer struct {
 type resolvedReply struct {
 	RCode  *int            `json:"rcode,omitempty"`
 	Answer []resolveAnswer `json:"answer,omitempty"`
+}
+
+// nextCall reads one call in its time.
+func nextCall(conn net.Conn, r *bufio.Reader, first bool) (call, error) {
+	var idle time.Time // for ever
+	if first {
+		idle = time.Now().Add(callTime)
+	}
+	_ = conn.SetDeadline(idle) // fails where the connection has ended, as reading does then
+	if _, err := r.Peek(1); err != nil {
+		return call{}, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(callTime))
+	return readCall(r)
 }
 
 // readCall reads one call; io.EOF where the other side ended.
@@ -98,8 +117,8 @@ type responder struct {
 // serve answers the calls of one connection until it ends.
 func (h responder) serve(conn net.Conn) error {
 	r := bufio.NewReaderSize(conn, maxCall)
-	for {
-		c, err := readCall(r)
+	for first := true; ; first = false {
+		c, err := nextCall(conn, r, first)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

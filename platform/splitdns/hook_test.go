@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -159,4 +161,52 @@ func FuzzHook(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHookDeadlines opens connections that stop at various points: only one
+// that has made a call and is between calls stays open.
+func TestHookDeadlines(t *testing.T) {
+	const ask = `{"method":"io.systemd.Resolve.Hook.QueryFilter","more":true}` + "\x00"
+	for name, c := range map[string]struct {
+		say  string
+		read bool
+		ends bool
+	}{
+		"says nothing":           {"", false, true},
+		"ends no call":           {`{"method":`, false, true},
+		"ends no second call":    {ask + "{", true, true},
+		"does not take a reply":  {ask, false, true},
+		"rests after a call":     {ask, true, false},
+		"rests after a few":      {ask + ask, true, false},
+		"says half after a call": {ask + ask[:10], true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				ended := make(chan error, 1)
+				go func() { ended <- testResponder().serve(ours) }()
+				go func() {
+					if c.say != "" {
+						_, _ = theirs.Write([]byte(c.say))
+					}
+				}()
+				if c.read {
+					go func() { _, _ = io.Copy(io.Discard, theirs) }()
+				}
+				time.Sleep(10 * callTime)
+				synctest.Wait()
+				over := false
+				select {
+				case <-ended:
+					over = true
+				default:
+				}
+				if over != c.ends {
+					t.Errorf("ended: %v", over)
+				}
+				_ = ours.Close()
+				_ = theirs.Close()
+			})
+		})
+	}
 }
