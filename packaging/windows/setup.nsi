@@ -1,5 +1,6 @@
 ; The set-up program for Windows. packaging/dist gives VERSION, WORK (where the
-; programs are), OUT, and DESKTOP where the window could be built.
+; programs are), OUT, DESKTOP where the window could be built, and SIGN, which
+; signs the program it is given, where there is a certificate.
 ;
 ; /S installs silently; /SERVICE=1 installs the service too, /AUTOSTART=0 leaves
 ; the start at login out. The uninstaller takes everything back but the keys of
@@ -19,6 +20,11 @@ RequestExecutionLevel admin
 SetCompressor /SOLID lzma
 ManifestDPIAware true
 BrandingText "AltNet ${VERSION}"
+; The uninstaller is written when AltNet is installed: what signs it has to be
+; asked now.
+!ifdef SIGN
+!uninstfinalize '${SIGN} "%1"' = 0
+!endif
 !define UNINSTALL "Software\Microsoft\Windows\CurrentVersion\Uninstall\AltNet"
 
 !define MUI_ICON "${WORK}/icons/altnet.ico"
