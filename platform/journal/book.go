@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,19 @@ func (e *entry) what() string {
 
 func (e *entry) public() Entry {
 	return Entry{Door: e.Door, What: e.what(), Time: e.Time, Done: e.Done}
+}
+
+// open locks the journal and reads it. Whoever gets it unlocks it.
+func (j *Journal) open(ctx context.Context) (b *book, unlock func(), err error) {
+	unlock, err = j.cfg.FS.Lock(ctx, j.path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock the journal: %w", err)
+	}
+	if b, err = j.load(); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return b, unlock, nil
 }
 
 // load reads the journal; none is an empty one. Who can write it decides what

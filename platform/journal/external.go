@@ -23,15 +23,11 @@ func (j *Journal) external(ctx context.Context, change ExternalChange, do func(c
 	if j.cfg.Undoers[change.Kind] == nil {
 		return ErrNoUndo
 	}
-	unlock, err := j.cfg.FS.Lock(ctx, j.path)
-	if err != nil {
-		return fmt.Errorf("lock the journal: %w", err)
-	}
-	defer unlock()
-	b, err := j.load()
+	b, unlock, err := j.open(ctx)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	e := b.external(change)
 	b.put(e)
 	if err := j.save(b); err != nil {

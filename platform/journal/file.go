@@ -24,15 +24,11 @@ func (j *Journal) File(ctx context.Context, change FileChange) error {
 }
 
 func (j *Journal) file(ctx context.Context, change FileChange) error {
-	unlock, err := j.cfg.FS.Lock(ctx, j.path)
-	if err != nil {
-		return fmt.Errorf("lock the journal: %w", err)
-	}
-	defer unlock()
-	b, err := j.load()
+	b, unlock, err := j.open(ctx)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	path, err := j.cfg.FS.Resolve(change.Path)
 	if err != nil {
 		return err

@@ -176,15 +176,11 @@ type Outcome struct {
 
 // Entries lists what can be undone, the oldest first.
 func (j *Journal) Entries(ctx context.Context) ([]Entry, error) {
-	unlock, err := j.cfg.FS.Lock(ctx, j.path)
-	if err != nil {
-		return nil, fmt.Errorf("lock the journal: %w", err)
-	}
-	defer unlock()
-	book, err := j.load()
+	book, unlock, err := j.open(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	list := make([]Entry, 0, len(book.Entries))
 	for _, e := range book.Entries {
 		list = append(list, e.public())
@@ -196,15 +192,11 @@ func (j *Journal) Entries(ctx context.Context) ([]Entry, error) {
 // named, the newest first. It goes on past failures; what failed stays in the
 // journal, and the error joins them.
 func (j *Journal) Undo(ctx context.Context, doors ...string) ([]Outcome, error) {
-	unlock, err := j.cfg.FS.Lock(ctx, j.path)
-	if err != nil {
-		return nil, fmt.Errorf("lock the journal: %w", err)
-	}
-	defer unlock()
-	book, err := j.load()
+	book, unlock, err := j.open(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	if err := j.tidy(len(book.Entries) == 0); err != nil {
 		return nil, err
 	}
