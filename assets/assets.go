@@ -16,8 +16,18 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed pages i18n licences icons/*.png icons/*.ico
-var files embed.FS
+// What a program does not ask for is not linked into it: a node without the
+// window has neither the window's texts nor the licences that it shows.
+var (
+	//go:embed pages i18n/pages.*.json
+	pageFiles embed.FS
+	//go:embed i18n/ui.*.json i18n/ui-*.json
+	windowFiles embed.FS
+	//go:embed i18n/setup.*.json
+	setupFiles embed.FS
+	//go:embed i18n/agent.*.json icons/*.png icons/*.ico
+	agentFiles embed.FS
+)
 
 // Fallback is the language of every text that a translation lacks.
 const Fallback = "en"
@@ -26,7 +36,7 @@ const Fallback = "en"
 // the one who executes them must redefine (Clone, then Funcs) for a language.
 func Pages() (*template.Template, error) {
 	t := template.New("pages").Funcs(template.FuncMap{"t": func(key string) string { return key }})
-	t, err := t.ParseFS(files, "pages/*.html")
+	t, err := t.ParseFS(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the pages: %w", err)
 	}
@@ -34,14 +44,14 @@ func Pages() (*template.Template, error) {
 }
 
 // Style returns the one style sheet of the pages, which stands inside them.
-func Style() template.CSS { return template.CSS(read("pages/page.css")) }
+func Style() template.CSS { return template.CSS(read(pageFiles, "pages/page.css")) }
 
 // Script returns one of the scripts: "waiting" and "cleaning", which stand
 // inside their pages, and "retire". It panics for any other name.
-func Script(name string) template.JS { return template.JS(read("pages/" + name + ".js")) }
+func Script(name string) template.JS { return template.JS(read(pageFiles, "pages/"+name+".js")) }
 
 // read returns a file that is known to be there: go:embed checked it.
-func read(name string) string {
+func read(files embed.FS, name string) string {
 	data, err := files.ReadFile(name)
 	if err != nil {
 		panic(err)
@@ -64,30 +74,30 @@ type Texts struct {
 
 // OpenCatalog reads the texts of the gateway's pages: every
 // i18n/pages.LANG.json.
-func OpenCatalog() (*Catalog, error) { return openCatalog("pages") }
+func OpenCatalog() (*Catalog, error) { return openCatalog(pageFiles, "pages") }
 
 // OpenUI reads the texts of the window: every i18n/ui.LANG.json and
 // i18n/ui-PART.LANG.json, which together make one language.
-func OpenUI() (*Catalog, error) { return openCatalog("ui") }
+func OpenUI() (*Catalog, error) { return openCatalog(windowFiles, "ui") }
 
 // OpenAgent reads the texts of the tray and of notifications, as OpenUI does.
-func OpenAgent() (*Catalog, error) { return openCatalog("agent") }
+func OpenAgent() (*Catalog, error) { return openCatalog(agentFiles, "agent") }
 
 // TrayIcon returns the tray's picture of a state, "online", "offline",
 // "working" or "attention": an ICO for Windows, else a PNG. It panics for any
 // other state.
 func TrayIcon(state string, windows bool) []byte {
 	if windows {
-		return []byte(read("icons/tray-" + state + ".ico"))
+		return []byte(read(agentFiles, "icons/tray-"+state+".ico"))
 	}
-	return []byte(read("icons/tray-" + state + ".png"))
+	return []byte(read(agentFiles, "icons/tray-"+state+".png"))
 }
 
 // OpenSetup reads what setting up and examining a computer says to people:
 // every i18n/setup.LANG.json. The English is that of the program itself.
-func OpenSetup() (*Catalog, error) { return openCatalog("setup") }
+func OpenSetup() (*Catalog, error) { return openCatalog(setupFiles, "setup") }
 
-func openCatalog(set string) (*Catalog, error) {
+func openCatalog(files embed.FS, set string) (*Catalog, error) {
 	names, err := fs.Glob(files, "i18n/"+set+"*.json")
 	if err != nil {
 		return nil, fmt.Errorf("list the texts: %w", err)
@@ -98,7 +108,7 @@ func openCatalog(set string) (*Catalog, error) {
 		if of[lang] == nil {
 			of[lang] = map[string]string{}
 		}
-		if err := merge(of[lang], name); err != nil {
+		if err := merge(of[lang], files, name); err != nil {
 			return nil, err
 		}
 	}
@@ -107,9 +117,9 @@ func openCatalog(set string) (*Catalog, error) {
 
 // merge adds the texts of a file to those of its language. A key stands in
 // one file alone.
-func merge(into map[string]string, name string) error {
+func merge(into map[string]string, files embed.FS, name string) error {
 	var texts map[string]string
-	if err := json.Unmarshal([]byte(read(name)), &texts); err != nil {
+	if err := json.Unmarshal([]byte(read(files, name)), &texts); err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	for key, text := range texts {

@@ -82,11 +82,11 @@ var used = regexp.MustCompile(`\{\{t "([a-z.]+)"\}\}`)
 
 func TestTemplatesUseTextsThatExist(t *testing.T) {
 	texts := catalog(t).For("")
-	err := fs.WalkDir(files, "pages", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(pageFiles, "pages", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		for _, m := range used.FindAllStringSubmatch(read(name), -1) {
+		for _, m := range used.FindAllStringSubmatch(read(pageFiles, name), -1) {
 			if !texts.Has(m[1]) {
 				t.Errorf("%s uses %s, which has no text", name, m[1])
 			}
@@ -100,12 +100,12 @@ func TestTemplatesUseTextsThatExist(t *testing.T) {
 
 // The pages must show the same without a network, and tell nobody.
 func TestPagesLoadNothing(t *testing.T) {
-	err := fs.WalkDir(files, "pages", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(pageFiles, "pages", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		for _, bad := range []string{"://", "@import", "url(", " src=", "<iframe"} {
-			if strings.Contains(read(name), bad) {
+			if strings.Contains(read(pageFiles, name), bad) {
 				t.Errorf("%s has %q in it", name, bad)
 			}
 		}

@@ -62,8 +62,8 @@ func within(path string) []string {
 	return []string{"."}
 }
 
-// licenceFiles lists a module's licence files.
-func licenceFiles(path, dir string) ([]string, error) {
+// licenceFilesOf lists a module's licence files.
+func licenceFilesOf(path, dir string) ([]string, error) {
 	var out []string
 	for _, sub := range within(path) {
 		entries, err := os.ReadDir(filepath.Join(dir, sub))
@@ -83,7 +83,7 @@ func licenceFiles(path, dir string) ([]string, error) {
 // licenceOf reads a module's licence files.
 func licenceOf(path, dir string) (Library, error) {
 	lib := Library{Path: path}
-	files, err := licenceFiles(path, dir)
+	files, err := licenceFilesOf(path, dir)
 	if err != nil {
 		return lib, err
 	}
