@@ -109,7 +109,7 @@ func (p *providers) get(root wire.Hash, salt [32]byte, now time.Time) ([]wire.Pr
 	for _, h := range holders[:min(len(holders), maxReplyProviders)] {
 		raw, err := p.shelf.get(providerKey(root, h.ID))
 		if err != nil {
-			return nil, fmt.Errorf("read providers of %s: %w", root, err)
+			return nil, fmt.Errorf("read who holds a site: %w", err)
 		}
 		if _, peer, ok := unpackProvider(raw); ok {
 			out = append(out, wire.Provider{Peer: peer, Full: h.Full, Expires: millis(h.Expires)})

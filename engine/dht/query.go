@@ -63,7 +63,7 @@ func (d *DHT) Get(ctx context.Context, key wire.Hash, visit func(Answer) (done b
 	own, err := d.records.get(key, time.Now())
 	d.mu.Unlock()
 	if err != nil {
-		d.log.Warn("own records unreadable", "key", key, "err", err)
+		d.log.Warn("own records unreadable", "err", err) // of what, would tell what was read here
 	}
 	if len(own) > 0 && visit(Answer{From: d.cfg.Network.Self(), Records: own}) {
 		return Stats{}, nil
@@ -85,7 +85,7 @@ func (d *DHT) Providers(ctx context.Context, root wire.Hash, visit func(p wire.P
 	own, err := d.providers.get(root, d.self, now)
 	d.mu.Unlock()
 	if err != nil {
-		d.log.Warn("own provider records unreadable", "root", root, "err", err)
+		d.log.Warn("own provider records unreadable", "err", err)
 	}
 	seen := map[wire.Hash]bool{wire.Hash(d.self): true}
 	tell := func(from wire.Peer, ps []wire.Provider) (done bool) {

@@ -86,7 +86,7 @@ func (r *records) get(key wire.Hash, now time.Time) ([]wire.StoredRecord, error)
 	for _, h := range s {
 		v, err := r.shelf.get(recordKey(key, h.Owner))
 		if err != nil {
-			return nil, fmt.Errorf("read record %s: %w", key, err)
+			return nil, fmt.Errorf("read a record: %w", err)
 		}
 		if _, value, ok := unpackRecord(v); ok {
 			out = append(out, wire.StoredRecord{Value: value, FirstSeen: millis(h.FirstSeen)})
