@@ -253,7 +253,7 @@ func testPublish(t *testing.T, c control.Control, a Author) {
 
 func testRefusals(t *testing.T, c control.Control, a Author) {
 	s := a.Site(t, "ref.alt", map[string]string{"index.html": "one"})
-	_, err := c.Publish(t.Context(), control.PublishRequest{Record: s.Record})
+	_, err := c.Publish(t.Context(), request(t, c, s, ""))
 	wantErr(t, "publish without blocks", err, control.ErrMissing)
 	_, err = c.Publish(t.Context(), control.PublishRequest{Record: []byte("nonsense")})
 	wantErr(t, "publish nonsense", err, control.ErrInvalid)
