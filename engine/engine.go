@@ -112,6 +112,9 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		return fmt.Errorf("load the node key: %w", err)
 	}
 	e.sites = newSites(e.store)
+	if err := e.sites.lookWhatIsGone(); err != nil {
+		return err
+	}
 	if err := e.loadPresence(); err != nil {
 		return err
 	}

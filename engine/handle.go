@@ -16,7 +16,7 @@ func (e *Engine) handle() {
 	} {
 		e.host.Handle(t, e.answerDHT)
 	}
-	e.shares = newShares(e.store, e.shared.has)
+	e.shares = newShares(e.store, e.sites.isGone, e.shared.has)
 	server := site.NewServer(site.ServerConfig{
 		Blocks: e.store, Site: e.shares.site, Have: e.shares.have, Refuse: e.refuses, Log: e.log,
 	})

@@ -61,8 +61,8 @@ func (e *Engine) pin(ctx context.Context, name string, r *record.Record, f site.
 	if had {
 		p.Since = old.Since
 	}
-	if err := save(ctx, e.sites.pins, key, p); err != nil {
-		return storeError(err)
+	if err := e.sites.savePin(ctx, key, p); err != nil {
+		return err
 	}
 	e.spawn(func() {
 		if _, err := e.dht.Provide(e.ctx, r.Content, true, dht.MaxTTL); err != nil {
@@ -105,6 +105,9 @@ func (e *Engine) unpin(ctx context.Context, name string) error {
 func (e *Engine) dropPin(ctx context.Context, owner identity.PublicKey, p pinEntry) error {
 	if err := e.sites.pins.Delete(ctx, pinKey(owner, p.User)); err != nil {
 		return storeError(err)
+	}
+	if err := e.sites.lookWhatIsGone(); err != nil {
+		return err
 	}
 	e.events.poke()
 	return e.releasePinned(ctx, p.Root)
@@ -196,7 +199,7 @@ func (e *Engine) follow(ctx context.Context, owner identity.PublicKey, p pinEntr
 		return nil
 	case gone, r.Content == old.Content:
 		p.Record = r.Raw
-		return storeError(save(ctx, e.sites.pins, pinKey(owner, p.User), p))
+		return e.sites.savePin(ctx, pinKey(owner, p.User), p)
 	}
 	out, err := e.complete(ctx, r.Content, control.Progress{Task: "pin", Name: p.Name})
 	if err != nil {

@@ -113,7 +113,7 @@ func TestShares(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		sh := newShares(s, func(wire.Hash) bool { return false })
+		sh := newShares(s, no, no)
 		var list []wire.Hash
 		put := func(i int) wire.Hash {
 			data := fmt.Appendf(nil, "block %d", i)
@@ -169,6 +169,9 @@ func TestShares(t *testing.T) {
 	})
 }
 
+// no is said of every site.
+func no(wire.Hash) bool { return false }
+
 // TestSharesBounded: the sets in memory stay within their bound.
 func TestSharesBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -177,7 +180,7 @@ func TestSharesBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		sh := newShares(s, func(wire.Hash) bool { return false })
+		sh := newShares(s, no, no)
 		const each = maxShareSums / 4
 		for i := range 6 {
 			list := make([]wire.Hash, each)

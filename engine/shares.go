@@ -15,11 +15,13 @@ import (
 )
 
 // shares decides what this node hands out: blocks of sites that it publishes,
-// pins or keeps for others, asked for as part of them. What was merely read is
+// pins or keeps for others, asked for as part of them, until their owner
+// withdraws them. What was merely read is
 // nobody's business: an answer would tell what somebody here reads. So it is
 // handed out only where the person chose that.
 type shares struct {
 	store *store.Store
+	gone  func(root wire.Hash) bool // whether its owner withdrew a site that is kept
 	read  func(root wire.Hash) bool // whether a site that was read is shared, too
 
 	mu    sync.Mutex
@@ -49,8 +51,8 @@ func (b blockSet) has(h wire.Hash) bool {
 	return ok
 }
 
-func newShares(s *store.Store, read func(wire.Hash) bool) *shares {
-	sh := &shares{store: s, read: read}
+func newShares(s *store.Store, gone, read func(wire.Hash) bool) *shares {
+	sh := &shares{store: s, gone: gone, read: read}
 	sh.sites, _ = lru.NewLRU(1<<16, func(_ wire.Hash, set blockSet) { sh.sum -= len(set) }) // fails for sizes below one only
 	return sh
 }
@@ -58,7 +60,7 @@ func newShares(s *store.Store, read func(wire.Hash) bool) *shares {
 // shared reports whether a site is one that this node shares.
 func (s *shares) shared(root wire.Hash) bool {
 	info, ok := s.store.Root(root)
-	return ok && (info.Class&(store.Own|store.Pinned) != 0 || info.Leased(time.Now()) || s.read(root))
+	return ok && (info.Class&(store.Own|store.Pinned) != 0 && !s.gone(root) || info.Leased(time.Now()) || s.read(root))
 }
 
 // site returns what may be handed out as part of a site.

@@ -22,6 +22,7 @@ type sites struct {
 	pins *store.Bucket // root key ‖ user -> pinEntry
 
 	changing sync.Mutex // held from reading an entry to writing it
+	gone     gone
 }
 
 // entry is one published site.
@@ -89,6 +90,9 @@ func (s *sites) change(ctx context.Context, owner identity.PublicKey, f func(en 
 	}
 	if err == nil {
 		err = save(ctx, s.own, owner[:], en)
+	}
+	if err == nil {
+		err = s.lookWhatIsGone()
 	}
 	return en, storeError(err)
 }
