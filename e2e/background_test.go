@@ -103,23 +103,3 @@ func proportional(t *testing.T, pid int) int64 {
 	t.Fatal("the kernel does not tell")
 	return 0
 }
-
-// TestWindowTime measures the time from a double click to a window, of a
-// program that was started before.
-func TestWindowTime(t *testing.T) {
-	d := openDesk(t)
-	d.args = nil // as a double click does
-	best := time.Hour
-	for range 3 {
-		began := time.Now()
-		d.launch()
-		d.window("^AltNet$")
-		best = min(best, time.Since(began))
-		d.do("quit")
-		d.cmd.Wait()
-	}
-	t.Logf("window: %v from the start", best.Round(time.Millisecond))
-	if best > time.Second {
-		t.Errorf("%v, the limit is 1 s", best)
-	}
-}
