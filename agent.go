@@ -34,6 +34,8 @@ const (
 	doFolders = "folders"
 	doMove    = "move"
 	doRestart = "restart"
+	doWhy     = "why"  // the agent's node does not run
+	doHere    = "here" // whether there is an agent
 )
 
 // errReplaced ends an agent whose program was replaced on the disk: the new
@@ -169,7 +171,11 @@ func newAgent(o *options, data, profile string, log *slog.Logger) (*agent, error
 		opts: o, profile: profile, program: program, log: log, prefs: prefs, texts: texts,
 		inbox: make(chan func(), 64), views: make(chan tray.View, 1), listeners: map[chan []string]bool{}, stopped: make(chan struct{}),
 	}
+	if a.home, err = loadHome(profile); err != nil {
+		log.Warn("a change of the node may go unnoticed", "err", err)
+	}
 	a.host = newHost(o, data, profile, program, log)
+	a.host.told = func(why error) { a.post(a.life, func() { a.engineFailed(a.life, why) }) }
 	a.window = &windowProcess{program: program, dir: windowDir(profile), args: o.passOn(), log: log}
 	return a, nil
 }

@@ -185,6 +185,13 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // agentHost is a host with an engine of its own, in a world without a service.
 func agentHost(t *testing.T, change ...func(*host)) (*host, string) {
 	t.Helper()

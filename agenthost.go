@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"altnet/engine"
@@ -33,6 +35,8 @@ type host struct {
 	tasks   sync.WaitGroup
 	cancel  context.CancelFunc
 	again   chan struct{} // do not wait before the next attempt
+	look    time.Duration // how often it looks whether the service has come or gone
+	told    func(error)   // is told why the engine does not run; nil: nobody
 
 	mu     sync.Mutex // held while the engine starts, stops or moves
 	data   string
@@ -43,7 +47,7 @@ type host struct {
 
 func newHost(o *options, data, profile, program string, log *slog.Logger) *host {
 	h := &host{opts: o, data: data, profile: profile, program: program, log: log, system: machine{log}, again: make(chan struct{}, 1),
-		tried: make(chan struct{})}
+		look: lookForService, tried: make(chan struct{})}
 	h.client = control.NewClient(o.dialer())
 	return h
 }
@@ -54,13 +58,10 @@ func (h *host) service() bool { return h.opts.usesService() }
 // starting reports whether the engine has had no time to answer yet.
 func (h *host) starting() bool { return h.opening.Load() }
 
-// start begins to keep an engine running, where there is no service.
+// start begins to keep an engine running, while there is no service.
 func (h *host) start(ctx context.Context) {
 	ctx, h.cancel = context.WithCancel(ctx)
-	if h.service() {
-		return
-	}
-	h.opening.Store(true)
+	h.opening.Store(!h.service())
 	h.tasks.Go(func() { h.supervise(ctx) })
 }
 
@@ -77,6 +78,10 @@ const retryEngine = 15 * time.Second
 
 func (h *host) supervise(ctx context.Context) {
 	for ctx.Err() == nil {
+		if h.service() {
+			h.standBack(ctx)
+			continue
+		}
 		err := h.runOnce(ctx)
 		h.opening.Store(false)
 		if ctx.Err() != nil {
@@ -84,6 +89,10 @@ func (h *host) supervise(ctx context.Context) {
 		}
 		if err != nil {
 			h.log.Error("the node does not run", "err", err)
+			h.tell(err)
+		}
+		if h.service() {
+			continue
 		}
 		wait := time.NewTimer(retryEngine)
 		select {
@@ -107,7 +116,29 @@ func (h *host) runOnce(ctx context.Context) error {
 		return err
 	}
 	h.opening.Store(false)
+	defer h.giveWay(ctx, node)()
 	return node.wait()
+}
+
+// tell remembers why the engine does not run, and says it.
+func (h *host) tell(err error) {
+	h.mu.Lock()
+	h.failed = err
+	h.mu.Unlock()
+	if h.told != nil {
+		h.told(reasonOf(err))
+	}
+}
+
+// why is the reason why no engine runs here; nil where one does, or the service
+// is to.
+func (h *host) why() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.service() {
+		return nil
+	}
+	return reasonOf(h.failed)
 }
 
 func (h *host) open(ctx context.Context) (*hosted, error) {
@@ -159,7 +190,7 @@ func (h *host) restart(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.failed
+	return reasonOf(h.failed)
 }
 
 // hurry ends the wait before the next attempt, the coming one included.
@@ -204,6 +235,34 @@ func (h *host) opens(_ context.Context, dir string) error {
 		return err
 	}
 	return s.Close()
+}
+
+// Codes of the reasons why an engine does not run, as requests to the agent
+// answer them.
+const (
+	codeAway       = "away"       // the disk with the data is not connected
+	codeTaken      = "taken"      // another process has the folder open
+	codeFull       = "full"       // no room
+	codeUnreadable = "unreadable" // the folder's rights
+)
+
+// reasonOf is an engine's error as other processes understand it; nil stays nil.
+func reasonOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, c := range []struct {
+		err  error
+		code string
+	}{
+		{relocate.ErrAway, codeAway}, {store.ErrLocked, codeTaken}, {store.ErrDiskFull, codeFull}, {store.ErrFull, codeFull},
+		{syscall.ENOSPC, codeFull}, {relocate.ErrNoRoom, codeFull}, {fs.ErrPermission, codeUnreadable},
+	} {
+		if errors.Is(err, c.err) {
+			return &instance.RequestError{Code: c.code, Text: err.Error()}
+		}
+	}
+	return &instance.RequestError{Text: err.Error()}
 }
 
 func moveError(err error) error {

@@ -43,19 +43,28 @@ type agent struct {
 	notes     *notify.Notifier // nil: the desktop shows none
 	folders   *folders         // nil: the system watches none
 	browsing  bool             // .alt opens in the browsers
-	gateway   string           // that the doors were led to last
+	gateway   string           // that the doors were led to last; "" while they are shut
+	ledTo     string           // ID of the node that they were led to last
+	home      home             // the node that the agent has, or had last
+	fetching  bool             // what was on the node before is being brought here
+	noted     time.Time        // when the settings were
 	letGo     func()           // ends keeping the doors open; nil: never begun
 	doorWork  chan struct{}    // closed when the last work at the doors is done
 	listeners map[chan []string]bool
-	told      bool // that the service is down
-	shown     bool // somebody shows tray icons
-	looked    bool // and that is known
+	told      bool   // that the service is down
+	whyDown   string // what was said last of a node that does not run; "" while it does
+	shown     bool   // somebody shows tray icons
+	looked    bool   // and that is known
+
+	// Of the work at the doors.
+	lent  string // ID of the node whose doors end with the agent; "" for none
+	guard *guard // nil: nobody takes them back when the agent is killed
 }
 
 // run starts everything, shows the tray on this goroutine, and ends everything.
 func (a *agent) run(want show) error {
 	ctx := a.life
-	defer a.guardDoors(ctx)()
+	a.cleanDoors(ctx)
 	a.host.start(ctx)
 	defer a.host.stop()
 	defer a.closeDoors()
@@ -286,6 +295,10 @@ func (a *agent) answer(ctx context.Context, r instance.Request, report func(inst
 		return nil
 	case doRestart:
 		return a.host.restart(ctx)
+	case doHere:
+		return nil
+	case doWhy:
+		return a.host.why()
 	case doFolders:
 		return a.tellFolders(ctx, report)
 	case doMove:
@@ -346,8 +359,10 @@ func (a *agent) apply(ctx context.Context, e control.Event) {
 	a.state = a.state.With(e)
 	a.state.Service = a.state.Status.Host == control.HostService
 	a.state.Open = a.address
+	a.settleIn(ctx)
+	a.noteSettings(ctx)
 	a.openDoors(ctx)
-	a.told = false
+	a.told, a.whyDown = false, ""
 	if first {
 		a.tasks.Go(func() { a.learnSites(ctx) })
 	}
@@ -389,6 +404,19 @@ func (a *agent) lost(ctx context.Context) {
 		a.told = true
 		a.notify(ctx, notify.Note{Subject: "service-down", Title: a.texts.Get("note.service-down.title"), Body: a.texts.Get("note.service-down.body"), Urgent: true})
 	}
+}
+
+// engineFailed says why the agent's own node does not run, once for each reason.
+func (a *agent) engineFailed(ctx context.Context, why error) {
+	text := a.texts.Get("note.node-down.body", "why", why.Error())
+	if e, ok := errors.AsType[*instance.RequestError](why); ok && a.texts.Has("note.node-down."+e.Code) {
+		text = a.texts.Get("note.node-down." + e.Code)
+	}
+	if text == a.whyDown {
+		return
+	}
+	a.whyDown = text
+	a.notify(ctx, notify.Note{Subject: "node-down", Title: a.texts.Get("note.node-down.title"), Body: text, Urgent: true})
 }
 
 // startService starts the installed service, asking for an administrator where

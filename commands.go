@@ -102,7 +102,7 @@ func lookup(word string) (command, bool) {
 	case helperWord:
 		return command{helperWord, "REQUEST", 1, 1, "", nil, helper}, true
 	case guardWord:
-		return command{guardWord, "", 0, 0, "", nil, guardDoors}, true
+		return command{guardWord, "NODE FOLDER", 2, 2, "", nil, guardDoors}, true
 	}
 	for _, c := range commands() {
 		if c.name == word {

@@ -36,6 +36,9 @@ type options struct {
 
 	access control.Access // of the control socket; the zero Access: this user's alone
 
+	installed func() bool // whether this computer has the service; nil: ask it
+	service   string      // the folder of its control socket; "": where that of this computer is
+
 	given []string // names of the flags that were given
 }
 

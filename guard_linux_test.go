@@ -48,19 +48,16 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (d *desk) settings() string { return filepath.Join(d.home, ".config", "kioslaverc") }
 
 // agent starts the real program; its end is for the test to bring about.
-func (d *desk) agent() (*exec.Cmd, *bytes.Buffer) {
+func (d *desk) agent(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	return d.start(append([]string{"agent"}, args...)...)
+}
+
+func (d *desk) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	d.t.Helper()
-	cmd := exec.Command("altnet", "agent", "-listen", "127.0.0.1:0", "-gateway", "127.0.0.1:0")
+	cmd := exec.Command("altnet", append(args, "-listen", "127.0.0.1:0", "-gateway", "127.0.0.1:0")...)
 	said := &bytes.Buffer{}
 	cmd.Env, cmd.Stderr = d.env, said
 	must(d.t, cmd.Start())
@@ -117,6 +114,14 @@ func children(t *testing.T, pid int) []int {
 // guardOf finds the guard of an agent, and how many bytes of memory it holds.
 func guardOf(t *testing.T, agent int) (pid int, resident int) {
 	t.Helper()
+	if pid, resident = findGuard(t, agent); pid == 0 {
+		t.Fatal("the agent has no guard")
+	}
+	return pid, resident
+}
+
+func findGuard(t *testing.T, agent int) (pid int, resident int) {
+	t.Helper()
 	for _, child := range children(t, agent) {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
 		if err != nil || !bytes.Contains(line, []byte("\x00"+guardWord+"\x00")) {
@@ -128,7 +133,6 @@ func guardOf(t *testing.T, agent int) (pid int, resident int) {
 		must(t, err)
 		return child, resident * os.Getpagesize()
 	}
-	t.Fatal("the agent has no guard")
 	return 0, 0
 }
 
@@ -209,13 +213,90 @@ func TestAgentAfterAKill(t *testing.T) {
 	d.wait("after the end", untouched)
 }
 
+// A node that was started by hand has a guard, too, which gives way to the next
+// node alone.
+func TestKilledNode(t *testing.T) {
+	d := newDesk(t)
+	node, _ := d.start("-headless")
+	before := d.wait("after the start", led)
+	guard, _ := guardOf(t, node.Process.Pid)
+	ended := watchEnd(t, guard)
+	must(t, node.Process.Kill())
+	d.wait("after the kill", untouched)
+	ended()
+	second, _ := d.start("-headless")
+	d.wait("after the second start", func(now string) bool { return led(now) && now != before })
+	data := filepath.Join(d.home, ".local", "share", "altnet", "node")
+	late := exec.Command("altnet", guardWord, "00", data)
+	late.Env = d.env
+	if out, err := late.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if text, err := os.ReadFile(d.settings()); err != nil || !led(string(text)) {
+		t.Errorf("the doors of the new node were closed: %s %v", text, err)
+	}
+	guard, _ = guardOf(t, second.Process.Pid)
+	must(t, second.Process.Signal(syscall.SIGTERM))
+	second.Wait()
+	if err := syscall.Kill(guard, 0); err == nil {
+		t.Error("the guard outlived its node")
+	}
+	d.wait("after the end", untouched)
+}
+
+// Another agent of the same person, on data of its own, leaves the doors of the
+// first one alone: when it starts, ends and is killed.
+func TestSecondAgentOnOtherData(t *testing.T) {
+	d := newDesk(t)
+	first, _ := d.agent()
+	d.wait("after the start", led)
+	d.guarded(first.Process.Pid)
+	id, err := os.ReadFile(filepath.Join(d.home, ".config", "altnet", "profile", "agent", "lent"))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(d.home, ".config", "altnet", "setup.json"), []byte(`{"browsing":true,"node":"`+string(id)+`"}`), 0o600))
+	now, err := os.ReadFile(d.settings())
+	must(t, err)
+	other := []string{"-data", filepath.Join(d.home, "other", "data"), "-profile", filepath.Join(d.home, "other", "profile")}
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGTERM} {
+		second, _ := d.agent(other...)
+		pid := d.guarded(second.Process.Pid, other...)
+		ended := watchEnd(t, pid)
+		must(t, second.Process.Signal(end))
+		second.Wait()
+		ended()
+		if text, err := os.ReadFile(d.settings()); err != nil || string(text) != string(now) {
+			t.Fatalf("%v of the second agent changed the doors of the first: %s, %v", end, text, err)
+		}
+	}
+	must(t, first.Process.Signal(syscall.SIGTERM))
+	first.Wait()
+	d.wait("after the end of the first", untouched)
+}
+
+// guarded waits for an agent's guard.
+func (d *desk) guarded(agent int, flags ...string) int {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if pid, _ := findGuard(d.t, agent); pid != 0 {
+			return pid
+		}
+		probe := exec.CommandContext(ctx, "altnet", append([]string{"status"}, flags...)...) // takes its time
+		probe.Env = d.env
+		probe.Run()
+	}
+	d.t.Fatal("the agent has no guard")
+	return 0
+}
+
 // A guard whose agent was killed leaves everything to a new agent that is there
 // already.
 func TestGuardGivesWay(t *testing.T) {
 	d := newDesk(t)
 	cmd, _ := d.agent()
 	now := d.wait("after the start", led)
-	late := exec.Command("altnet", guardWord)
+	late := exec.Command("altnet", guardWord, "00", agentDir(filepath.Join(d.home, ".config", "altnet", "profile")))
 	late.Env = d.env
 	if out, err := late.CombinedOutput(); err != nil { // its input has ended
 		t.Fatalf("%v: %s", err, out)

@@ -69,7 +69,7 @@ func runNode(ctx context.Context, o *options, term *terminal) error {
 	defer node.stop(nil) // before Wait
 	keeper.Go(func() { keepSites(ctx, profile, node.Engine, cfg.Log) })
 	if st, err := node.Status(ctx); err == nil && st.Doors.Gateway != "" {
-		keeper.Go(func() { lendDoors(ctx, setupOf{node: node.Engine, status: st, log: cfg.Log}) })
+		keeper.Go(func() { lendDoors(ctx, setupOf{node: node.Engine, status: st, log: cfg.Log}, data, o.passOn()) })
 	}
 	announce(ctx, o, term.out, node.Engine)
 	if o.headless {

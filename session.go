@@ -87,14 +87,27 @@ func (o *options) fixedData() bool { return first(o.data, os.Getenv("ALTNET_DATA
 
 // usesService reports whether the node is the installed service: it is, where
 // there is one and nobody chose another data folder.
-func (o *options) usesService() bool { return !o.fixedData() && service.Installed() }
+func (o *options) usesService() bool {
+	if o.fixedData() {
+		return false
+	}
+	if o.installed != nil {
+		return o.installed()
+	}
+	return service.Installed()
+}
+
+// dialService reaches the service's control socket.
+func (o *options) dialService(ctx context.Context) (net.Conn, error) {
+	return ipc.Dial(ctx, first(o.service, machineLayout().Control))
+}
 
 // dialer reaches the node that a person means: the service where one is
 // installed, else the node of the data folder, wherever that is by then.
 func (o *options) dialer() func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		if o.usesService() {
-			conn, err := ipc.Dial(ctx, machineLayout().Control)
+			conn, err := o.dialService(ctx)
 			if errors.Is(err, ipc.ErrNobody) {
 				return nil, control.Mark(err, errors.New("the service is stopped; start it with: altnet service start"))
 			}

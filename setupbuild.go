@@ -21,6 +21,7 @@ import (
 	"altnet/engine/control"
 	"altnet/platform"
 	"altnet/platform/desktop"
+	"altnet/platform/instance"
 	"altnet/platform/journal"
 	"altnet/platform/service"
 	"altnet/platform/setup"
@@ -39,11 +40,16 @@ func openSetup(ctx context.Context, s *session) (*setup.Setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, profile, err := s.opts.folders()
+	if err != nil {
+		return nil, err
+	}
 	st, err := s.control.Status(ctx)
 	if err != nil && !errors.Is(err, control.ErrNotRunning) {
 		return nil, err
 	}
 	of := setupOf{status: st, service: s.opts.usesService(), terminal: s.inTTY, log: log}
+	of.tended = func(ctx context.Context) bool { return instance.Answers(ctx, agentDir(profile)) }
 	if err == nil {
 		of.node = s.control
 	}
@@ -56,7 +62,11 @@ type setupOf struct {
 	status   control.Status // of the node; the zero value where none runs
 	service  bool           // it is the installed service
 	terminal bool           // a person types, who could be asked for a password there
-	log      *slog.Logger
+	follows  string         // ID of the node whose place this one has taken; "" for none
+	// tended reports whether somebody takes the doors back when nothing is behind
+	// them any more; nil: whoever asks does.
+	tended func(context.Context) bool
+	log    *slog.Logger
 }
 
 // newSetup prepares set-up for the person who runs this process.
@@ -76,6 +86,9 @@ func newSetup(ctx context.Context, of setupOf) (*setup.Setup, error) {
 		Decide: func(ctx context.Context) (splitdns.Decision, error) {
 			if !want.Gateway.IsValid() {
 				return splitdns.Decision{}, errNoGateway
+			}
+			if of.untended(ctx, want.Gateway) {
+				return splitdns.Decision{}, errUntended
 			}
 			return splitdns.Decide(splitdns.Look(ctx, splitdns.System()), want), nil
 		},
@@ -113,6 +126,18 @@ func (of setupOf) gateway(ctx context.Context) netip.AddrPort {
 		}
 	}
 	return main
+}
+
+// lasting reports whether a door may go on leading to a gateway that has ended:
+// nobody can take its place.
+func (of setupOf) lasting(gateway netip.AddrPort) bool {
+	return of.service && gateway.IsValid() && gateway.Port() < firstFreePort
+}
+
+// untended reports whether a door to the gateway would outlast it with nobody to
+// take it back: the port is anybody's then.
+func (of setupOf) untended(ctx context.Context, gateway netip.AddrPort) bool {
+	return of.service && !of.lasting(gateway) && of.tended != nil && !of.tended(ctx)
 }
 
 // firstFreePort is the first port that everybody may listen on.
@@ -159,6 +184,9 @@ func wantOf(st control.Status, service bool, gateway netip.AddrPort) splitdns.Wa
 
 // errNoGateway keeps doors from being set that would lead nowhere.
 var errNoGateway = errors.New("no node runs here whose gateway is open: start AltNet first")
+
+// errUntended keeps a door from being set that would stay when the service ends.
+var errUntended = errors.New("the service has no port of its own here, so that names may lead to it only while AltNet runs on your desktop, too: start that first (altnet agent)")
 
 var errNoRoot = errors.New("no node runs here that has a certificate: start AltNet first")
 

@@ -9,6 +9,7 @@ import (
 
 	"altnet/engine/ca"
 	"altnet/engine/control"
+	"altnet/platform/setup"
 	"altnet/platform/splitdns"
 	"altnet/platform/trust"
 )
@@ -86,6 +87,34 @@ func TestProver(t *testing.T) {
 		err := prover(c.node)(t.Context(), at)
 		if (err != nil) != c.fails || errors.Is(err, splitdns.ErrImpostor) != c.impostor {
 			t.Errorf("%+v: %v", c.node, err)
+		}
+	}
+}
+
+// A door that would outlast a service and its agent, and lead to whoever comes,
+// is not set.
+func TestDoorsThatNobodyTends(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	st := control.Status{NodeID: "aa", Doors: control.Doors{Gateway: "127.0.0.1:8080"}}
+	high, low := fakeGateways{all: []string{"127.0.0.1:8080"}}, fakeGateways{all: []string{"127.0.0.1:8080", "127.0.0.2:80"}}
+	for _, c := range []struct {
+		name    string
+		of      setupOf
+		agent   bool
+		refused bool
+	}{
+		{"a service on anybody's port, and nobody there", setupOf{node: high, service: true}, false, true},
+		{"and an agent", setupOf{node: high, service: true}, true, false},
+		{"a service with a port of its own", setupOf{node: low, service: true}, false, false},
+		{"an agent's own node", setupOf{node: high}, false, false},
+	} {
+		c.of.status, c.of.tended = st, func(context.Context) bool { return c.agent }
+		su, err := newSetup(t.Context(), c.of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := su.Plan(t.Context(), setup.Choice{Browsing: true}); errors.Is(err, errUntended) != c.refused {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -84,6 +84,17 @@ func (s *Setup) leads(known remembered) bool {
 	return s.cfg.Node == "" || known.Node == "" || known.Node == s.cfg.Node
 }
 
+// Follow has what the person agreed to count for this Setup's node, where it
+// counted for the one that this has taken the place of; "" is none.
+func (s *Setup) Follow(former string) error {
+	known, err := s.recall()
+	if err != nil || former == "" || s.cfg.Node == "" || known.Node != former || known.Node == s.cfg.Node {
+		return err
+	}
+	known.Node = s.cfg.Node
+	return s.remember(known)
+}
+
 // personsDoor is a door that belongs to a person: it is not set before the
 // gateway has proved itself, nor where the person turned it off, and it does
 // not stay open to an impostor.
