@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ func (f *found) Close() {
 }
 
 // find opens what a URL's path stands for: a file, a folder's index.html,
-// PATH.html, the site's 404.html, or for a site without that the page of a
-// single-page application. page: a page may stand for what is missing.
+// PATH.html, or what the site shows for what is missing. page: a page may stand
+// for what is missing.
 func find(ctx context.Context, s Site, urlPath string, page bool) (*found, error) {
 	fsys := s.FS
 	if own, ok := fsys.(*site.FS); ok {
@@ -91,21 +92,27 @@ func (f *found) open(fsys fs.FS, name string, slash bool) error {
 	return err
 }
 
-// instead opens the page that a site has for missing ones. A site that has
-// none and asks for a page without extension is taken for an application that
-// routes by itself: it has 200.html or index.html.
+// instead opens the page that a site has for missing ones: 404.html, or that of
+// an application which routes by itself, where one was asked for without
+// extension. Such a site says so by 200.html, or has no page but index.html; on
+// one of many pages what is missing is missing.
 func (f *found) instead(fsys fs.FS, missing error, app bool) error {
-	f.status = 404
 	names := []string{"404.html"}
 	if app && !errors.Is(missing, errNoIndex) {
 		names = append(names, "200.html", "index.html")
 	}
 	for _, name := range names {
+		f.status = 200
+		if name == "404.html" {
+			f.status = 404
+		}
+		if name == "index.html" {
+			if only, err := onlyPage(fsys); err != nil || !only {
+				return cmp.Or(err, missing)
+			}
+		}
 		err := f.open(fsys, name, false)
 		if err == nil && f.redirect == "" {
-			if name != "404.html" {
-				f.status = 200
-			}
 			return nil
 		}
 		f.redirect = ""
@@ -114,6 +121,42 @@ func (f *found) instead(fsys fs.FS, missing error, app bool) error {
 		}
 	}
 	return missing
+}
+
+// appFolders is how many folders an application may have: they are looked
+// through, and may have to be fetched.
+const appFolders = 64
+
+// onlyPage reports whether a site has no other page than its index.html.
+func onlyPage(fsys fs.FS) (bool, error) {
+	folders := []string{"."}
+	for i := 0; i < len(folders); i++ {
+		if len(folders) > appFolders {
+			return false, nil
+		}
+		entries, err := fs.ReadDir(fsys, folders[i])
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries {
+			name := path.Join(folders[i], e.Name())
+			switch {
+			case e.IsDir():
+				folders = append(folders, name)
+			case isPage(name) && name != "index.html":
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+func isPage(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".html", ".htm", ".xhtml":
+		return true
+	}
+	return false
 }
 
 // seeker returns the file as http.ServeContent takes it.

@@ -110,7 +110,13 @@ func TestFind(t *testing.T) {
 		"odd/index.html/x": {}, "dir2/about.html/x": {},
 	}
 	with404 := fstest.MapFS{"index.html": {}, "404.html": {}, "empty/a.txt": {}}
-	with200 := fstest.MapFS{"index.html": {}, "200.html": {}}
+	app := fstest.MapFS{"index.html": {}, "assets/app.js": {}, "assets/img/a.png": {}, "sitemap.xml": {}}
+	deep := fstest.MapFS{"index.html": {}, "assets/app.js": {}, "docs/de/more.HTM": {}}
+	wide := fstest.MapFS{"index.html": {}}
+	for i := range appFolders {
+		wide[fmt.Sprintf("f%d/a.txt", i)] = &fstest.MapFile{}
+	}
+	with200 := fstest.MapFS{"index.html": {}, "200.html": {}, "about.html": {}}
 	for _, tc := range []struct {
 		fs   fstest.MapFS
 		path string
@@ -122,12 +128,14 @@ func TestFind(t *testing.T) {
 		{plain, "/dir", true, "to /dir/"}, {plain, "/dir/", true, "200 dir/index.html"}, {plain, "/dir/x y.txt", true, "200 dir/x y.txt"},
 		{plain, "/dir//x y.txt", false, "200 dir/x y.txt"}, {plain, "/dir/../a.txt", false, "200 a.txt"},
 		{plain, "/empty/", true, "no index"}, {plain, "/empty", true, "to /empty/"}, {plain, "/odd/", true, "no index"},
-		{plain, "/nothing.png", true, "missing"}, {plain, "/nothing", false, "missing"}, {plain, "/app/route", true, "200 index.html"},
+		{plain, "/nothing.png", true, "missing"}, {plain, "/nothing", false, "missing"}, {plain, "/app/route", true, "missing"},
 		{plain, "/../../etc/passwd", false, "missing"}, {plain, "/..\\..\\a.txt", true, "missing"}, {plain, "/a.txt\x00.png", true, "missing"},
 		{plain, "/dir\\index.html", true, "missing"}, {plain, "/v1.2", true, "200 v1.2"}, {plain, "/v1.3", true, "missing"},
 		{with404, "/app/route", true, "404 404.html"}, {with404, "/no.png", false, "404 404.html"}, {with404, "/empty/", true, "404 404.html"},
 		{with200, "/app/route", true, "200 200.html"}, {with200, "/no.png", true, "missing"}, {with200, "/app/route", false, "missing"},
-		{fstest.MapFS{}, "/", true, "no index"},
+		{app, "/app/route", true, "200 index.html"}, {app, "/app/route", false, "missing"}, {app, "/no.png", true, "missing"},
+		{app, "/assets/", true, "no index"}, {deep, "/app/route", true, "missing"}, {wide, "/app/route", true, "missing"},
+		{fstest.MapFS{}, "/", true, "no index"}, {fstest.MapFS{}, "/app/route", true, "missing"},
 	} {
 		f, err := find(t.Context(), Site{FS: tc.fs}, tc.path, tc.page)
 		got := fmt.Sprintf("%d %s", f.status, f.name)
