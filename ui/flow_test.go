@@ -245,6 +245,12 @@ func TestNamedSiteIsPublishedAndUpdated(t *testing.T) {
 		w.want("shop.alt is yours", "removed")
 		w.tap("publish.go.update.one")
 		w.want("result.published")
+
+		// Dropped on what came of it: that was read.
+		w.drop(dir)
+		w.want("publish.title.one")
+		w.nav.back()
+		w.want("home.add")
 	})
 }
 

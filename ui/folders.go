@@ -32,7 +32,7 @@ func (a *App) pickFolder(title string, picked func(path string)) {
 		func(path string, err error) {
 			switch {
 			case errors.Is(err, ErrNoPicker):
-				a.pickInWindow(picked)
+				a.pickInWindow(title, picked)
 			case errors.Is(err, ErrRefused), err == nil && path == "":
 			case err != nil:
 				a.fail("error.pick", err)
@@ -42,7 +42,7 @@ func (a *App) pickFolder(title string, picked func(path string)) {
 		})
 }
 
-func (a *App) pickInWindow(picked func(path string)) {
+func (a *App) pickInWindow(title string, picked func(path string)) {
 	d := dialog.NewFolderOpen(func(u fyne.ListableURI, err error) {
 		if err != nil {
 			a.fail("error.pick", err)
@@ -50,6 +50,7 @@ func (a *App) pickInWindow(picked func(path string)) {
 			picked(filepath.FromSlash(u.Path()))
 		}
 	}, a.win)
+	d.SetTitleText(title)
 	d.Show() // before Resize, which needs what Show builds
 	d.Resize(a.win.Canvas().Size())
 }

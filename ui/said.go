@@ -66,13 +66,20 @@ func (a *App) sayPart(english string) (said string, ok bool) {
 	return "", false
 }
 
-// sayAll returns several texts, one a line.
+// sayAll returns several texts, one a line; what can be done about a reason
+// stands behind it.
 func (a *App) sayAll(texts []Text) string {
-	lines := make([]string, len(texts))
+	var b strings.Builder
 	for i, t := range texts {
-		lines[i] = a.sentence(t)
+		switch {
+		case i > 0 && strings.HasPrefix(t.ID, "names.advice."):
+			b.WriteString(". ")
+		case i > 0:
+			b.WriteString("\n")
+		}
+		b.WriteString(a.sentence(t))
 	}
-	return strings.Join(lines, "\n")
+	return b.String()
 }
 
 // sentence is a text as it stands alone: reasons and advices come as parts of

@@ -28,7 +28,7 @@ func TestWhatTheDesktopSaysIsTranslated(t *testing.T) {
 				t.Errorf("%q, want %q", got, want)
 			}
 		}
-		if got := w.sayAll([]Text{{ID: "names.reason.no-resolver"}, said("über"), {}}); got != "Dieses System hat keinen Namensdienst\nüber\n" {
+		if got := w.sayAll([]Text{{ID: "names.reason.no-resolver"}, {ID: "names.advice.use-localhost"}, said("über"), {}}); got != "Dieses System hat keinen Namensdienst. Öffne Seiten unter name-alt.localhost\nüber\n" {
 			t.Errorf("%q", got)
 		}
 	})

@@ -19,6 +19,7 @@ type welcome struct {
 	settings control.Settings
 	loaded   bool // the settings came
 	plan     *disclosure
+	planned  *SetupPlan // what setting up would change; nil while it is not known
 	disk     *choice
 	month    *choice
 	begin    *button
@@ -99,19 +100,30 @@ func (w *welcome) load() {
 		return a.desk.PlanSetup(ctx, SetupChoice{Browsing: true})
 	},
 		func(plan SetupPlan, err error) {
-			if err == nil {
-				w.plan.set(a.t("welcome.plan"), "", a.planLines(plan))
-			} else {
+			if err != nil {
 				w.plan.root.Hide()
+				return
 			}
+			w.planned = &plan
+			w.showPlan()
 		})
+}
+
+// showPlan says what setting up would change.
+func (w *welcome) showPlan() {
+	if w.planned != nil {
+		w.plan.set(w.app.t("welcome.plan"), "", w.app.planLines(*w.planned))
+	}
 }
 
 // update shows how the node is doing, and asks again once it answers.
 func (w *welcome) update() {
 	if w.outcome != nil {
 		w.outcome.showState()
-	} else if !w.loaded && !w.loading && w.app.down == nil && w.app.known && w.begin != nil {
+		return
+	}
+	w.showPlan() // the node tells the port of the second door
+	if !w.loaded && !w.loading && w.app.down == nil && w.app.known && w.begin != nil {
 		w.load()
 	}
 }
