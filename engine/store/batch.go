@@ -45,10 +45,17 @@ type Batch struct {
 
 	mu      sync.Mutex
 	part    part
-	flights []*write
+	flights []flight
 	err     error // the first failure; Commit returns it
+	placed  []put // nobody's yet, and in the index since the last Commit
 
 	seen, seenBefore map[wire.Hash]struct{} // in this part and in the one before
+}
+
+// flight is a commit under way.
+type flight struct {
+	*write
+	puts []put
 }
 
 // part is what goes into one commit.
@@ -256,7 +263,7 @@ func (b *Batch) launchLocked(ctx context.Context) {
 	if err == nil && b.err == nil && len(b.part.puts)+len(b.part.dups) > 0 {
 		w := b.part.write(b.s, b.root)
 		if err = b.s.submit(ctx, w); err == nil {
-			b.flights = append(b.flights, w)
+			b.flights = append(b.flights, flight{w, b.part.puts})
 		} else {
 			b.part.letGo(b.s)
 		}
@@ -271,9 +278,12 @@ func (b *Batch) launchLocked(ctx context.Context) {
 
 // landLocked waits for the n oldest commits.
 func (b *Batch) landLocked(n int) {
-	for _, w := range b.flights[:n] {
-		<-w.done
-		b.err = cmp.Or(b.err, w.err)
+	for _, f := range b.flights[:n] {
+		<-f.done
+		b.err = cmp.Or(b.err, f.err)
+		if f.err == nil && b.root.IsZero() {
+			b.placed = append(b.placed, f.puts[:min(len(f.puts), maxPlaced-len(b.placed))]...)
+		}
 	}
 	b.flights = slices.Delete(b.flights, 0, n)
 }
@@ -285,9 +295,10 @@ func (b *Batch) Commit(ctx context.Context) error {
 	defer b.mu.Unlock()
 	b.launchLocked(ctx)
 	b.landLocked(len(b.flights))
-	err := b.err
+	err, placed := b.err, b.placed
 	b.resetLocked()
 	if err != nil {
+		b.s.giveBack(err, placed)
 		return fmt.Errorf("store blocks: %w", err)
 	}
 	return nil
@@ -300,11 +311,13 @@ func (b *Batch) Discard() {
 	defer b.mu.Unlock()
 	b.part.letGo(b.s)
 	b.landLocked(len(b.flights))
+	err, placed := b.err, b.placed
 	b.resetLocked()
+	b.s.giveBack(err, placed)
 }
 
 func (b *Batch) resetLocked() {
-	b.part, b.err = part{}, nil
+	b.part, b.err, b.placed = part{}, nil, nil
 	clear(b.seen)
 	clear(b.seenBefore)
 }

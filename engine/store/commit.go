@@ -147,6 +147,7 @@ func (s *Store) commitGroup(group []*write) (broken error) {
 				// and the file may disagree from now on.
 				err = fmt.Errorf("%w: %w", ErrBroken, err)
 				broken = err
+				s.broken.Store(true)
 				s.log.Error("the index cannot be written", "err", err)
 			}
 			for _, w := range pending {

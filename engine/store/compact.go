@@ -22,6 +22,7 @@ const compactStep = 8 << 20
 func (s *Store) Compact(ctx context.Context) error {
 	s.tidying.Lock()
 	defer s.tidying.Unlock()
+	s.app.cutTails()
 	s.app.sealWasteful()
 	return s.compactWhile(ctx, func() *pack { return s.packs.worst(s.budget.Load()) })
 }

@@ -42,6 +42,7 @@ type crashFS struct {
 	failSync  func(name string) error // of packs; after a failure the bytes are lost though a later sync succeeds
 	room      int64                   // bytes that may still be written
 	roomBound bool
+	inPlace   bool // what the index writes again takes no more room
 	failIndex atomic.Bool
 }
 
@@ -140,8 +141,14 @@ func (c *crashFS) OpenIndex(name string, opts *bolt.Options) (*bolt.DB, error) {
 	hook := reflect.ValueOf(db).Elem().FieldByName("ops").FieldByName("writeAt")
 	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(hook.UnsafeAddr()))
 	real := *writeAt
+	high := int64(0) // behind what was written before
 	*writeAt = func(b []byte, off int64) (int, error) {
-		if err := c.take(len(b)); err != nil {
+		n := int64(len(b))
+		if c.inPlace {
+			n = max(0, off+n-max(high, off))
+		}
+		high = max(high, off+int64(len(b)))
+		if err := c.take(int(n)); err != nil {
 			return 0, err
 		}
 		if c.failIndex.Load() {
@@ -220,6 +227,13 @@ func (c *crashFS) take(n int) error {
 	return nil
 }
 
+// give makes room that a file took.
+func (c *crashFS) give(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.room += n
+}
+
 // setRoom bounds what may be written from now on; negative: no bound.
 func (c *crashFS) setRoom(n int64) {
 	c.mu.Lock()
@@ -247,6 +261,9 @@ func (f *crashFile) WriteAt(b []byte, off int64) (int, error) {
 
 func (f *crashFile) Truncate(size int64) error {
 	f.fs.add(event{kind: evTruncate, inode: f.inode, off: size})
+	if old, err := f.File.Size(); err == nil {
+		f.fs.give(old - size)
+	}
 	return f.File.Truncate(size)
 }
 

@@ -128,6 +128,7 @@ type Store struct {
 	live     liveMark      // what a running sweep found to be in use
 	removals atomic.Uint64 // times blocks were removed by name
 	budget   atomic.Int64  // bytes
+	broken   atomic.Bool   // the index cannot be written any more
 }
 
 // Open opens or makes the folder, cuts off what a crash left unfinished and
