@@ -43,7 +43,8 @@ type resolved struct {
 func newFakeControl() *fakeControl {
 	return &fakeControl{
 		status: control.Status{
-			Version: "1.0", Online: true, Connected: true, NodeID: strings.Repeat("a", 64), Network: "altnet", Peers: 14,
+			Operator: true,
+			Version:  "1.0", Online: true, Connected: true, NodeID: strings.Repeat("a", 64), Network: "altnet", Peers: 14,
 			Accepted: true, Host: control.HostAgent, Reach: control.ReachRelay, Listen: []string{"0.0.0.0:9000"},
 			Doors: control.Doors{Gateway: "127.0.0.1:8080", PAC: "http://127.0.0.1:8080/proxy.pac"},
 			Store: control.Store{Used: 3e9, Budget: 10e9},

@@ -239,13 +239,13 @@ func (p *homePage) showState() {
 	p.hint.Hidden = hint == ""
 	p.dot.recolour(color, "")
 	p.online.on = a.status.Online && a.down == nil
-	if a.down != nil || !a.known {
+	if a.down != nil || !a.known || a.member() {
 		p.online.Disable()
 	} else if !p.online.Disabled() || a.down == nil {
 		p.online.Enable()
 	}
 	p.online.Refresh()
-	p.resume.Hidden = a.down != nil || a.status.Paused == nil || a.status.Paused.Reason != control.PauseUser
+	p.resume.Hidden = a.down != nil || a.member() || a.status.Paused == nil || a.status.Paused.Reason != control.PauseUser
 	p.resume.Refresh()
 	p.join.Hidden = a.down != nil || !a.known || !a.status.Online || a.status.Paused != nil || a.status.Peers > 0
 	p.join.Refresh()

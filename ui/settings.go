@@ -41,7 +41,9 @@ func (p *settingsPage) load() {
 			p.body.Add(newLimits(p).view())
 			p.body.Add(p.pauses())
 			p.body.Add(p.sharing())
-			p.body.Add(p.data())
+			if !p.app.member() { // whom it is not told
+				p.body.Add(p.data())
+			}
 		}
 		p.body.Add(p.window())
 		p.body.Add(actions(newButton(p.app.t("settings.advanced"), theme.SettingsIcon(), func() { p.app.nav.open(newAdvancedPage(p.app)) }),

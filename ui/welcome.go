@@ -24,6 +24,8 @@ type welcome struct {
 	month    *choice
 	begin    *button
 	trouble  *fyne.Container
+	taking   *fyne.Container // what taking part means
+	member   bool            // somebody else decided that
 	stage    *fyne.Container // the first half, then the second
 	foot     *fyne.Container
 	outcome  *welcomeOutcome // nil before the button was pressed
@@ -31,7 +33,7 @@ type welcome struct {
 }
 
 func newWelcome(a *App) *welcome {
-	return &welcome{app: a, stage: container.NewStack(), foot: container.NewStack(), trouble: container.NewVBox()}
+	return &welcome{app: a, stage: container.NewStack(), foot: container.NewStack(), trouble: container.NewVBox(), taking: container.NewVBox()}
 }
 
 // Choices of the first start, in bytes; a node's own value joins them.
@@ -65,18 +67,32 @@ func (w *welcome) setFoot(b *button) {
 // intro says what this is and what taking part means.
 func (w *welcome) intro() fyne.CanvasObject {
 	a := w.app
-	limits := container.NewVBox(
-		row(prose(a.t("welcome.disk")), container.NewCenter(w.disk.sel)),
-		row(prose(a.t("welcome.month")), container.NewCenter(w.month.sel)),
-	)
+	w.showTaking()
 	return pageBody(
 		heading(a.t("welcome.title")),
 		prose(a.t("welcome.what")),
 		w.trouble,
-		card(subheading(a.t("welcome.peer")), prose(a.t("welcome.peer.text")), limits, note(a.t("welcome.peer.revoke"))),
+		card(subheading(a.t("welcome.peer")), w.taking),
 		card(subheading(a.t("welcome.know")), iconText(theme.InfoIcon(), a.t("welcome.know.ip")), iconText(theme.InfoIcon(), a.t("welcome.know.copies"))),
 		card(subheading(a.t("welcome.browse")), prose(a.t("welcome.browse.text")), w.plan.root),
 	)
+}
+
+// showTaking says what taking part means: with limits for whoever decides them.
+func (w *welcome) showTaking() {
+	a := w.app
+	w.member = a.member()
+	if w.member {
+		w.taking.Objects = []fyne.CanvasObject{prose(a.t("welcome.member"))}
+	} else {
+		w.taking.Objects = []fyne.CanvasObject{
+			prose(a.t("welcome.peer.text")),
+			row(prose(a.t("welcome.disk")), container.NewCenter(w.disk.sel)),
+			row(prose(a.t("welcome.month")), container.NewCenter(w.month.sel)),
+			note(a.t("welcome.peer.revoke")),
+		}
+	}
+	w.taking.Refresh()
 }
 
 // load asks for the node's limits and for what setting up would change.
@@ -122,6 +138,9 @@ func (w *welcome) update() {
 		w.outcome.showState()
 		return
 	}
+	if w.member != w.app.member() {
+		w.showTaking()
+	}
 	w.showPlan() // the node tells the port of the second door
 	if !w.loaded && !w.loading && w.app.down == nil && w.app.known && w.begin != nil {
 		w.load()
@@ -132,6 +151,10 @@ func (w *welcome) update() {
 func (w *welcome) start() {
 	a, s := w.app, w.settings
 	s.Accepted, s.DiskBudget, s.MonthLimit = time.Now().UTC(), w.disk.value(), w.month.value()
+	if w.member {
+		w.join()
+		return
+	}
 	w.begin.Disable()
 	a.act(func(ctx context.Context) error {
 		if err := a.ctl.SetSettings(ctx, s); err != nil {
@@ -145,11 +168,26 @@ func (w *welcome) start() {
 			w.trouble.Refresh()
 			return
 		}
-		w.outcome = newWelcomeOutcome(w)
-		w.stage.Objects = []fyne.CanvasObject{w.outcome.view()}
-		w.stage.Refresh()
-		w.outcome.setUp()
+		w.succeed()
 	})
+}
+
+// join begins on a computer where somebody else decides: once that was done.
+func (w *welcome) join() {
+	if a := w.app; !a.status.Accepted {
+		w.trouble.Objects = []fyne.CanvasObject{warn(a.t("welcome.member.early"), a.t("welcome.member.early.do"))}
+		w.trouble.Refresh()
+		return
+	}
+	w.succeed()
+}
+
+// succeed goes on to the second half.
+func (w *welcome) succeed() {
+	w.outcome = newWelcomeOutcome(w)
+	w.stage.Objects = []fyne.CanvasObject{w.outcome.view()}
+	w.stage.Refresh()
+	w.outcome.setUp()
 }
 
 // finish ends the first start.

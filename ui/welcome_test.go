@@ -73,6 +73,30 @@ func TestFirstStart(t *testing.T) {
 	})
 }
 
+// Whoever shares a computer's service agrees to nothing in the name of all.
+func TestFirstStartOfAMember(t *testing.T) {
+	inWindow(t, func(c *fakeControl, d *fakeDesktop) {
+		firstStart(c, d)
+		c.status.Host, c.status.Operator = control.HostService, false
+		c.fail["SetSettings"], c.fail["SetOnline"] = control.ErrDenied, control.ErrDenied
+	}, func(w *opened) {
+		w.want("welcome.what", "welcome.member", "welcome.know.ip")
+		w.wantNot("welcome.peer.text", "welcome.disk")
+		w.tap("welcome.begin")
+		w.want("welcome.member.early", "welcome.member.early.do")
+		s := w.status
+		s.Accepted, s.Online = true, true
+		w.tell(control.Event{Kind: control.EventStatus, Status: &s})
+		w.tap("welcome.begin")
+		w.want("welcome.ready", "Connected to 14 peers")
+		w.tap("welcome.continue")
+		w.want("home.add")
+		if n := len(w.ctl.calls("SetSettings")) + len(w.ctl.calls("SetOnline")); n > 0 {
+			t.Errorf("%d settings of everybody's were touched", n)
+		}
+	})
+}
+
 func TestFirstStartTellsWhyBrowsingFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*fakeDesktop)

@@ -149,6 +149,7 @@ type Status struct {
 	Connected bool      `json:"connected"`           // at least one peer is in session
 	NodeID    string    `json:"node_id,omitempty"`   // hex
 	User      string    `json:"user,omitempty"`      // for whom the node takes the caller: user ID or SID
+	Operator  bool      `json:"operator"`            // the caller may use every method
 	Network   string    `json:"network,omitempty"`   // name of the network
 	Agent     string    `json:"agent,omitempty"`     // what the node calls itself to peers
 	Started   time.Time `json:"started,omitzero"`    //

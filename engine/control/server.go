@@ -224,7 +224,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 // shown is what a caller may see of the status. What the users together hold
 // and move would tell one of them about the others.
 func shown(c Caller, s Status) Status {
-	s.User = c.User
+	s.User, s.Operator = c.User, c.Operator
 	switch {
 	case c.Operator:
 		return s

@@ -462,6 +462,13 @@ func runCallers(t *testing.T, start Start) {
 			t.Errorf("somebody sees %d sites instead of %d", len(sites), want)
 		}
 	}
+	for who, want := range map[*control.Client]bool{anna: true, Served(t, c, control.Caller{User: "1003", Local: true}): false} {
+		st, err := who.Status(t.Context())
+		must(t, err)
+		if st.Operator != want {
+			t.Errorf("user %s is told to be an operator: %v", st.User, st.Operator)
+		}
+	}
 	_, err := bert.Versions(t.Context(), "anna.alt")
 	wantErr(t, "another user's versions", err, control.ErrNotFound)
 	_, err = bert.Receipt(t.Context(), "anna.alt")
@@ -475,7 +482,7 @@ func runCallers(t *testing.T, start Start) {
 func testStranger(t *testing.T, c *control.Client, s Signed) {
 	st, err := c.Status(t.Context())
 	must(t, err)
-	if !st.Online || st.NodeID != "" || st.Sites != 0 || st.Store != (control.Store{}) || st.Listen != nil {
+	if !st.Online || st.NodeID != "" || st.Operator || st.Sites != 0 || st.Store != (control.Store{}) || st.Listen != nil {
 		t.Errorf("a stranger sees %+v", st)
 	}
 	for e, err := range c.Events(t.Context()) {
