@@ -318,6 +318,9 @@ func (d *draft) apply(e control.Event) {
 	if p := e.Progress; p != nil && p.Task == control.TaskOffer && d.stage == confirming {
 		d.meter.offered(*p)
 	}
+	if gone := errors.Is(d.err, control.ErrNotRunning) || errors.Is(d.err, control.ErrClosed); gone && d.stage == failed && e.Status != nil {
+		d.rescan() // the node is back, and publishing can go on
+	}
 	if r := e.Receipt; r != nil && d.stage == ended && r.Address == d.receipt.Address && !r.Withdrawn {
 		d.receipt = *r
 		d.changed()

@@ -25,6 +25,9 @@ type page interface {
 	apply(control.Event)
 }
 
+// loader is a page that shows what the node says, or why it said nothing.
+type loader interface{ load() }
+
 // watcher is a page that follows events before anybody opened it, for its
 // badge in the sidebar.
 type watcher interface{ watch(control.Event) }
@@ -62,6 +65,7 @@ type navigation struct {
 	built    map[page]fyne.CanvasObject
 	stage    *fyne.Container
 	root     fyne.CanvasObject
+	gone     bool // the node did not answer when it was last heard of
 }
 
 type navEntry struct {
@@ -201,8 +205,15 @@ func (n *navigation) leave() string {
 	return n.sections[n.current].id
 }
 
-// apply hands an event to every page that was built.
+// apply hands an event to every page that was built. The one in view asks the
+// node anew when it is back: what it shows is that there was none.
 func (n *navigation) apply(e control.Event) {
+	if e.Kind == control.EventStatus {
+		if l, ok := n.top().(loader); ok && n.gone && e.Status != nil {
+			l.load()
+		}
+		n.gone = e.Status == nil
+	}
 	for _, s := range n.sections {
 		if n.built[s.page] != nil {
 			s.page.apply(e)
