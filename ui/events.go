@@ -57,40 +57,12 @@ func (a *App) apply(e control.Event) {
 	a.nav.apply(e)
 }
 
-// lost notes that the node does not answer.
-func (a *App) lost(err error) {
-// noteMove notices that a service has taken the place of the agent's node, or
-// the other way round.
-func (a *App) noteMove(now control.Status) {
-	was := a.status.Host
-	if was != "" && now.Host != "" && was != now.Host && (was == control.HostService || now.Host == control.HostService) {
-		a.moved = now.Host
-	}
-}
-
-// askWhy asks the agent why its node does not run.
-func (a *App) askWhy() {
-	if a.asking {
-		return
-	}
-	a.asking = true
-	a.act(func(ctx context.Context) error {
-		ctx, stop := withTimeout(ctx)
-		defer stop()
-		return a.desk.WhyStopped(ctx)
-	}, func(why error) {
-		a.asking = false
-		if a.down != nil && !errors.Is(why, context.DeadlineExceeded) {
-			a.why = why
-			a.banner.update()
-		}
-	})
-}
-
 // member reports whether this person uses the computer's service, which somebody
 // else operates.
 func (a *App) member() bool { return a.status.Host == control.HostService && !a.status.Operator }
 
+// lost notes that the node does not answer.
+func (a *App) lost(err error) {
 	a.down, a.known = err, true
 	a.log.Debug("the node does not answer", "err", err)
 	a.refreshStatus()
