@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"altnet/engine"
 	"altnet/engine/control"
 	"altnet/platform/instance"
@@ -154,6 +156,20 @@ func TestPreferencesArePassedOn(t *testing.T) {
 	}
 	if got, err := p.change(func(p *preferences) { p.Theme = "dark" }); err != nil || got.Theme != "dark" {
 		t.Errorf("over a damaged file: %+v, %v", got, err)
+	}
+}
+
+// A process that stopped with the preferences in its hands does not stop others.
+func TestPreferencesThatSomebodyHolds(t *testing.T) {
+	p := prefsFile{t.TempDir()}
+	held := flock.New(p.path() + ".lock")
+	must(t, held.Lock())
+	if _, err := p.change(func(*preferences) { t.Error("changed") }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	must(t, held.Close())
+	if _, err := p.change(func(p *preferences) { p.Theme = "dark" }); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"altnet/engine/control"
 	"altnet/platform/autostart"
 	"altnet/platform/desktop"
 	"altnet/platform/instance"
@@ -156,7 +157,29 @@ func (d *userDesktop) Restart(ctx context.Context) error {
 	if errors.Is(err, instance.ErrNobody) {
 		return startAgent(d.session.opts)
 	}
-	return err
+	return named(err)
+}
+
+// WhyStopped implements ui.Desktop.
+func (d *userDesktop) WhyStopped(ctx context.Context) error {
+	err := d.ask(ctx, instance.Request{Do: doWhy}, nil)
+	if errors.Is(err, instance.ErrNobody) {
+		return nil
+	}
+	return named(err)
+}
+
+// named gives the reasons why the agent's node does not run their place in ui.
+func named(err error) error {
+	e, ok := errors.AsType[*instance.RequestError](err)
+	if !ok {
+		return err
+	}
+	as := map[string]error{codeAway: ui.ErrDataAway, codeTaken: ui.ErrDataTaken, codeUnreadable: ui.ErrDataClosed, codeFull: control.ErrFull}[e.Code]
+	if as == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", as, err)
 }
 
 // startAgent starts an agent that outlives this window.

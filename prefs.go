@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,6 +49,10 @@ func (p prefsFile) load() (preferences, error) {
 	return prefs, nil
 }
 
+// prefsPatience bounds the wait for a process that stopped with the lock in its
+// hands: the window waits on the goroutine that draws.
+const prefsPatience = 2 * time.Second
+
 // change applies a change under a lock that window and agent both respect. A
 // damaged file is replaced: preferences are not worth an error for ever.
 func (p prefsFile) change(change func(*preferences)) (preferences, error) {
@@ -55,7 +60,9 @@ func (p prefsFile) change(change func(*preferences)) (preferences, error) {
 		return preferences{}, err
 	}
 	lock := flock.New(p.path()+".lock", flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), prefsPatience)
+	defer cancel()
+	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		return preferences{}, fmt.Errorf("lock the preferences: %w", err)
 	}
 	defer lock.Close()

@@ -64,6 +64,9 @@ type App struct {
 	status      control.Status
 	down        error           // why the node does not answer; nil while it does
 	known       bool            // a first status or failure has come
+	why         error           // why the agent says that its node does not run; nil: unknown
+	asking      bool            // it is being asked
+	moved       control.Host    // the node is in another place since; "" once that was read
 	changed     map[string]bool // watched folders with unpublished changes
 	waiting     []string        // folders dropped before the first start was seen through
 	nav         *navigation

@@ -20,12 +20,13 @@ type banner struct {
 	fix  *button
 	root *fyne.Container
 	key  string
+	said string
 	busy bool
 }
 
 func newBanner(a *App) *banner {
 	b := &banner{app: a, text: prose("")}
-	b.fix = newButton("", theme.ViewRefreshIcon(), b.restart)
+	b.fix = newButton("", theme.ViewRefreshIcon(), b.act)
 	icon := widget.NewIcon(theme.WarningIcon())
 	content := container.NewBorder(nil, nil, container.NewHBox(spacerWide(8), icon), container.NewCenter(b.fix), b.text)
 	b.root = container.NewStack(newSurface(colorWarnBg, "", 0), inset(6, content))
@@ -38,12 +39,30 @@ func (b *banner) view() fyne.CanvasObject { return b.root }
 // update says what is wrong, or hides.
 func (b *banner) update() {
 	key := b.app.trouble()
-	if b.busy && key != "" || key == b.key && !b.busy {
+	words := b.words(key)
+	if b.busy && key != "" || key == b.key && words == b.said && !b.busy {
 		return
 	}
-	b.key, b.busy = key, false
+	b.key, b.said, b.busy = key, words, false
 	b.say(key)
 	b.app.frame.Refresh()
+}
+
+// words is what the banner says.
+func (b *banner) words(key string) string {
+	a := b.app
+	if key == "" {
+		return ""
+	}
+	text := a.t("trouble."+key, "theirs", a.status.Version, "ours", a.version)
+	if key != "stopped" || a.why == nil {
+		return text
+	}
+	if causeOf(a.why) == "cause.other" {
+		return a.t("trouble.stopped.why", "why", verbatim(a.why))
+	}
+	what, do := a.explain(a.why)
+	return a.t("trouble.stopped.cause", "what", what, "do", do)
 }
 
 func (b *banner) say(key string) {
@@ -51,7 +70,7 @@ func (b *banner) say(key string) {
 		b.root.Hide()
 		return
 	}
-	b.text.SetText(b.app.t("trouble."+key, "theirs", b.app.status.Version, "ours", b.app.version))
+	b.text.SetText(b.said)
 	if key == "denied" { // nothing that this person could do
 		b.fix.Hide()
 	} else {
@@ -60,6 +79,16 @@ func (b *banner) say(key string) {
 		b.fix.Show()
 	}
 	b.root.Show()
+}
+
+// act does what the button offers.
+func (b *banner) act() {
+	if b.app.moved != "" && b.key == "moved."+string(b.app.moved) {
+		b.app.moved = "" // it was read
+		b.update()
+		return
+	}
+	b.restart()
 }
 
 // trouble names what is wrong with the node, "" for nothing.
@@ -77,6 +106,8 @@ func (a *App) trouble() string {
 		return "denied"
 	case a.version != "" && a.status.Version != a.version:
 		return "version"
+	case a.moved != "":
+		return "moved." + string(a.moved)
 	}
 	return ""
 }

@@ -12,6 +12,11 @@ var (
 	ErrNoPicker = errors.New("the system's folder picker cannot be used")
 	// ErrNoAuthentication reports a system that cannot ask who is there.
 	ErrNoAuthentication = errors.New("the system cannot ask for your password here")
+	// ErrDataAway, ErrDataTaken and ErrDataClosed are why a node cannot use its
+	// data: the disk is not connected, another process has it, or rights forbid.
+	ErrDataAway   = errors.New("the disk with the data is not connected")
+	ErrDataTaken  = errors.New("another process uses the data")
+	ErrDataClosed = errors.New("the folder with the data may not be used")
 	// ErrRefused reports that the person declined what the system asked.
 	ErrRefused = errors.New("declined")
 )
@@ -64,6 +69,10 @@ type Desktop interface {
 	MoveData(ctx context.Context, dest string, progress func(done, total int64)) error
 	// Restart starts the node, or starts it anew: the agent's, or the service.
 	Restart(ctx context.Context) error
+	// WhyStopped is the reason why the agent's node does not run, nil where there
+	// is none or nobody to ask. Errors wrap ErrDataAway, ErrDataTaken,
+	// ErrDataClosed or control.ErrFull where they fit.
+	WhyStopped(ctx context.Context) error
 	// Quit ends the agent, and the node in it. A service goes on.
 	Quit(ctx context.Context) error
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"altnet/engine/control"
@@ -51,10 +52,39 @@ func (a *App) apply(e control.Event) {
 		return
 	}
 	if e.Kind == control.EventStatus && e.Status != nil {
-		a.status, a.down, a.known = *e.Status, nil, true
+		a.noteMove(*e.Status)
+		a.status, a.down, a.known, a.why = *e.Status, nil, true, nil
 		a.refreshStatus()
 	}
 	a.nav.apply(e)
+}
+
+// noteMove notices that a service has taken the place of the agent's node, or
+// the other way round.
+func (a *App) noteMove(now control.Status) {
+	was := a.status.Host
+	if was != "" && now.Host != "" && was != now.Host && (was == control.HostService || now.Host == control.HostService) {
+		a.moved = now.Host
+	}
+}
+
+// askWhy asks the agent why its node does not run.
+func (a *App) askWhy() {
+	if a.asking {
+		return
+	}
+	a.asking = true
+	a.act(func(ctx context.Context) error {
+		ctx, stop := withTimeout(ctx)
+		defer stop()
+		return a.desk.WhyStopped(ctx)
+	}, func(why error) {
+		a.asking = false
+		if a.down != nil && !errors.Is(why, context.DeadlineExceeded) {
+			a.why = why
+			a.banner.update()
+		}
+	})
 }
 
 // member reports whether this person uses the computer's service, which somebody
@@ -64,6 +94,7 @@ func (a *App) member() bool { return a.status.Host == control.HostService && !a.
 // lost notes that the node does not answer.
 func (a *App) lost(err error) {
 	a.down, a.known = err, true
+	a.askWhy()
 	a.log.Debug("the node does not answer", "err", err)
 	a.refreshStatus()
 	a.nav.apply(control.Event{Kind: control.EventStatus})

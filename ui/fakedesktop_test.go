@@ -120,6 +120,7 @@ func (d *fakeDesktop) Setup(_ context.Context, choice SetupChoice, step func(Set
 func (d *fakeDesktop) UndoSetup(context.Context) error         { return d.enter("UndoSetup") }
 func (d *fakeDesktop) Doctor(context.Context) ([]Check, error) { return d.checks, d.enter("Doctor") }
 func (d *fakeDesktop) Restart(context.Context) error           { return d.enter("Restart") }
+func (d *fakeDesktop) WhyStopped(context.Context) error        { return d.enter("WhyStopped") }
 func (d *fakeDesktop) Quit(context.Context) error              { return d.enter("Quit") }
 
 func (d *fakeDesktop) Fix(_ context.Context, id string) error {

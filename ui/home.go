@@ -27,6 +27,7 @@ type homePage struct {
 	busy   *fyne.Container
 	list   *fyne.Container
 	sites  []ownSite
+	node   string // ID of the node that was asked for them
 }
 
 // ownSite is a site of the user's as the node and the profile know it.
@@ -88,7 +89,8 @@ func (p *homePage) apply(e control.Event) {
 	case control.EventSite, control.EventReceipt:
 		p.load()
 	case control.EventStatus:
-		if p.sites == nil && e.Status != nil {
+		if e.Status != nil && (p.sites == nil || p.node != e.Status.NodeID) {
+			p.node = e.Status.NodeID // another one may have other sites
 			p.load()
 		}
 	case "":

@@ -273,3 +273,57 @@ func TestCausesAreExplained(t *testing.T) {
 		}
 	})
 }
+
+// The window says why AltNet cannot start, as far as the agent knows.
+func TestWhyNothingRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		why  error
+		want string
+	}{
+		"the disk is away":      {fmt.Errorf("agent: %w", ErrDataAway), "AltNet cannot start. The disk with AltNet’s data is not connected. Connect it; AltNet starts by itself within a quarter of a minute."},
+		"somebody has the data": {fmt.Errorf("agent: %w", ErrDataTaken), "AltNet cannot start. Another AltNet uses this data. End that one; AltNet starts by itself within a quarter of a minute."},
+		"no rights":             {fmt.Errorf("agent: %w", ErrDataClosed), "AltNet cannot start. AltNet may not use the folder with its data."},
+		"something else":        {errors.New("the moon is in the way"), "AltNet cannot start: the moon is in the way"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWindow(t, func(f *fakeControl, d *fakeDesktop) {
+				f.fail["Events"], d.fail["WhyStopped"] = control.ErrNotRunning, c.why
+			}, func(w *opened) {
+				if !strings.HasPrefix(w.banner.text.Text, c.want) {
+					t.Errorf("it says %q", w.banner.text.Text)
+				}
+				w.want("trouble.stopped.fix")
+				w.ctl.set(func(c *fakeControl) { delete(c.fail, "Events") })
+				time.Sleep(retryMost)
+				w.settle()
+				w.wantNot("trouble.stopped.fix", c.want)
+				w.ctl.set(func(c *fakeControl) { c.fail["Events"] = control.ErrNotRunning })
+				w.desk.mu.Lock()
+				delete(w.desk.fail, "WhyStopped")
+				w.desk.mu.Unlock()
+				w.ctl.gone <- control.ErrClosed
+				w.settle()
+				w.want("trouble.stopped") // the old reason is forgotten
+			})
+		})
+	}
+}
+
+// A service that takes the agent's place, and one that is gone, are told until
+// the person has read it.
+func TestNodeMoves(t *testing.T) {
+	inWindow(t, func(f *fakeControl, _ *fakeDesktop) { f.status.Host = control.HostAgent }, func(w *opened) {
+		for _, host := range []control.Host{control.HostService, control.HostAgent} {
+			w.ctl.set(func(c *fakeControl) { c.status.Host, c.status.NodeID = host, "node of the "+string(host) })
+			w.ctl.gone <- control.ErrClosed
+			time.Sleep(retryMost)
+			w.settle()
+			w.want("trouble.moved." + string(host))
+			w.tap("trouble.moved." + string(host) + ".fix")
+			w.wantNot("trouble.moved." + string(host))
+			if w.desk.has("Restart") {
+				t.Fatal("it was restarted")
+			}
+		}
+	})
+}
