@@ -127,7 +127,7 @@ func (e *Engine) fetchSpan(ctx context.Context, job replica.FetchJob) (replica.F
 	out, err := e.swarm.Fetch(ctx, job.Root, site.FetchOptions{
 		First: uint64(job.First), Count: uint64(job.Count), MaxBytes: uint64(job.MaxBytes), From: job.From,
 		Listed:   func(f site.Fetched) error { return job.Listed(fetchResult(f)) },
-		Progress: func(p site.FetchProgress) { job.Progress(int(p.Blocks)) },
+		Progress: func(p site.FetchProgress) { job.Progress(int(p.Blocks), int64(p.Bytes)) },
 	})
 	if err != nil {
 		return replica.FetchResult{}, err

@@ -71,10 +71,12 @@ func (gs *groups) leave(g *group, inbound bool) {
 }
 
 // begin counts a request in, or says that the group or the host has too many.
+// A group may have as many as are free: of n groups that take what they get,
+// each ends up with one part in n+1, and as much is left for whoever comes.
 func (gs *groups) begin(g *group) bool {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
-	if g.handlers >= gs.cfg.MaxHandlersPerGroup || gs.handlers >= gs.cfg.MaxHandlers {
+	if g.handlers >= min(gs.cfg.MaxHandlersPerGroup, gs.cfg.MaxHandlers-gs.handlers) {
 		return false
 	}
 	g.handlers++

@@ -511,3 +511,44 @@ func TestFlickeringAddressesAreNotRelayed(t *testing.T) {
 		}
 	})
 }
+
+// TestHandlersAreShared has four groups take whatever they get, and keep it: a
+// fifth is served all the same, and gets as much as each of them can keep.
+func TestHandlersAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.idle(publicAddr(1), func(c *Config) { c.MaxHandlers = 40 })
+		n.Handle(wire.TypeGetPath, func(ctx context.Context, _ *Request) { <-ctx.Done() })
+		n.start(t)
+		take := func(from *node) (got int) {
+			for range 30 {
+				st, err := from.Open(t.Context(), n.peer(), wire.GetPath{Path: "x"})
+				if err != nil {
+					if !errors.Is(err, ErrBusy) {
+						t.Fatal(err)
+					}
+					continue
+				}
+				t.Cleanup(func() { _ = st.Close() })
+			}
+			synctest.Wait()
+			n.groups.mu.Lock()
+			defer n.groups.mu.Unlock()
+			return n.groups.handlers
+		}
+		sum := 0
+		for i := range 4 {
+			before := sum
+			if sum = take(w.node(publicAddr(2 + i))); sum == before {
+				t.Errorf("group %d gets nothing", i)
+			}
+		}
+		if sum == 40 {
+			t.Fatal("four groups hold every handler")
+		}
+		if got := take(w.node(publicAddr(6))) - sum; got == 0 {
+			t.Error("a fifth group gets nothing")
+		}
+		w.serves(n)
+	})
+}

@@ -265,6 +265,7 @@ func (n *node) fetch(ctx context.Context, job FetchJob) (FetchResult, error) {
 	}
 	view := n.store.For(job.Root)
 	defer view.Close()
+	sum := int64(0)
 	for i, b := range part {
 		if n.drops && i == len(part)/2 {
 			return FetchResult{}, io.ErrUnexpectedEOF
@@ -277,7 +278,8 @@ func (n *node) fetch(ctx context.Context, job FetchJob) (FetchResult, error) {
 		if err := view.Put(ctx, sha256.Sum256(b), b); err != nil {
 			return FetchResult{}, err
 		}
-		job.Progress(i + 1)
+		sum += int64(len(b))
+		job.Progress(i+1, sum)
 	}
 	return r, nil
 }

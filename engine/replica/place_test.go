@@ -171,7 +171,7 @@ func TestVolunteersSayHowFarTheyAre(t *testing.T) {
 					err := listed(r)
 					for i := range 9 {
 						time.Sleep(time.Second)
-						job.Progress(i + 1)
+						job.Progress(i+1, 0)
 					}
 					return err
 				}

@@ -85,7 +85,7 @@ type FetchJob struct {
 	// Listed is called once, when the tree is here and no chunk is asked for
 	// yet, with what the result will be. Its error ends the fetch.
 	Listed   func(FetchResult) error
-	Progress func(blocks int)
+	Progress func(blocks int, bytes int64)
 }
 
 // FetchResult is what Network.Fetch has brought.

@@ -11,6 +11,16 @@ import (
 	"altnet/engine/wire"
 )
 
+const (
+	// A pull that brings less than paceLeast bytes in paceWindow is given up,
+	// 16 KiB/s: whoever offers slowly keeps a place from others.
+	paceWindow = 5 * time.Minute
+	paceLeast  = int64(paceWindow/time.Second) * 16 << 10
+)
+
+// errSlow: the blocks come too slowly to wait for.
+var errSlow = errors.New("the pull is too slow")
+
 // errStale: the owner has published something newer than what is offered.
 var errStale = errors.New("a newer record of this owner stands")
 
@@ -212,11 +222,20 @@ func (k *Keeper) checkNewest(ctx context.Context, v Voucher) error {
 func (p *pull) fetch(ctx context.Context) (FetchResult, error) {
 	tell := p.teller(ctx)
 	defer tell.stop()
-	return p.k.cfg.Network.Fetch(ctx, FetchJob{
+	ctx, stop := context.WithCancelCause(ctx)
+	var pacing sync.WaitGroup
+	defer pacing.Wait()
+	defer stop(nil)
+	pacing.Go(func() { tell.pace(ctx, stop) })
+	res, err := p.k.cfg.Network.Fetch(ctx, FetchJob{
 		Root: p.offer.Root, From: []wire.Peer{p.from}, First: p.part.first, Count: p.part.count,
 		MaxBytes: p.most, Progress: tell.blocks,
 		Listed: func(r FetchResult) error { return p.lease(ctx, r) },
 	})
+	if slow := context.Cause(ctx); err != nil && errors.Is(slow, errSlow) {
+		err = slow
+	}
+	return res, err
 }
 
 // lease takes the root under lease before its chunks are here.
@@ -349,6 +368,7 @@ type teller struct {
 
 	mu     sync.Mutex
 	last   time.Time
+	bytes  int64 // here of what is pulled
 	shared bool
 	done   bool
 }
@@ -357,9 +377,31 @@ func (p *pull) teller(ctx context.Context) *teller {
 	return &teller{p: p, ctx: ctx, began: time.Now(), last: time.Now()}
 }
 
-func (t *teller) blocks(n int) {
+// pace stops a pull that brings too little in any paceWindow.
+func (t *teller) pace(ctx context.Context, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(paceWindow)
+	defer tick.Stop()
+	for before := int64(0); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		t.mu.Lock()
+		now := t.bytes
+		t.mu.Unlock()
+		if now-before < paceLeast {
+			stop(errSlow)
+			return
+		}
+		before = now
+	}
+}
+
+func (t *teller) blocks(n int, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.bytes = bytes
 	if t.done || time.Since(t.last) < progressEvery {
 		return
 	}

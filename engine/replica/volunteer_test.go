@@ -512,3 +512,40 @@ func TestClip(t *testing.T) {
 		t.Errorf("%d bytes, ends in %x", len(got), got[len(got)-1])
 	}
 }
+
+// TestSlowOffererLosesItsPlace: a pull that comes slowly but well goes on, one
+// that comes at a crawl gives its place to others, whatever its size promised.
+func TestSlowOffererLosesItsPlace(t *testing.T) {
+	const blocks, size = 100, 200_000
+	for name, tc := range map[string]struct {
+		rate  int           // bytes per second
+		taken bool          // the lease stands in the end
+		free  time.Duration // when the place is free again, at the latest
+	}{
+		"fast":  {1 << 20, true, time.Minute},
+		"slow":  {40 << 10, true, blocks * size / (40 << 10) * time.Second * 11 / 10},
+		"crawl": {8 << 10, false, paceWindow + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				n := w.node(nil)
+				n.perByte = time.Second / time.Duration(tc.rate)
+				v := w.record(owner(1), w.site("a", blocks, size), 1, nil)
+				begin := time.Now()
+				_, last := n.offered(w.offerOf(v), "g")
+				if took := time.Since(begin); took > tc.free {
+					t.Errorf("the pull took %v", took)
+				}
+				receipt, ok := last.(wire.Receipt)
+				if ok = ok && receipt.Until > 0; ok != tc.taken {
+					t.Errorf("ended with %+v", last)
+				}
+				info, _ := n.store.Root(v.Root)
+				if info.Leased(time.Now()) != tc.taken {
+					t.Errorf("leased: %v", !tc.taken)
+				}
+			})
+		})
+	}
+}
