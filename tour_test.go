@@ -164,7 +164,7 @@ func (t *tourist) connect() {
 }
 
 func (t *tourist) publish() {
-	garden := filepath.Join(t.sites, "Garten")
+	garden := filepath.Join(t.sites, "garden")
 	t.app.Publish([]string{garden})
 	t.rest(3 * time.Second)
 	t.picture("publish")
@@ -188,7 +188,7 @@ func (t *tourist) publish() {
 	t.rest(5 * time.Second)
 	t.pages("publish-several-receipts")
 	t.back()
-	os.WriteFile(filepath.Join(garden, "neu.html"), []byte("<title>Neu</title>Neu"), 0o644)
+	os.WriteFile(filepath.Join(garden, "new.html"), []byte("<title>New</title>New"), 0o644)
 	t.rest(3 * time.Second)
 	t.app.Publish([]string{garden})
 	t.rest(3 * time.Second)
@@ -207,8 +207,8 @@ func (t *tourist) publish() {
 }
 
 func (t *tourist) site() {
-	exec.Command("curl", "-s", "--max-time", "5", "-H", "Host: garten.alt", "http://"+os.Getenv("TOUR_GATEWAY")+"/").Run()
-	t.app.OpenSite("garten.alt")
+	exec.Command("curl", "-s", "--max-time", "5", "-A", "Mozilla/5.0", "-H", "Accept: text/html", "-x", "http://"+os.Getenv("TOUR_GATEWAY"), "http://garden.alt/").Run()
+	t.app.OpenSite("garden.alt")
 	t.rest(2 * time.Second)
 	t.pages("site")
 	t.open("versions.back.of")
