@@ -118,9 +118,10 @@ const (
 )
 
 // noteSettings remembers what the person agreed to, for a node that may take
-// this one's place.
+// this one's place. What somebody else decided for a service is not theirs.
 func (a *agent) noteSettings(ctx context.Context) {
-	same := a.state.Status.Accepted == (a.home.Settings != nil)
+	st := a.state.Status
+	same := (st.Accepted && st.Operator) == (a.home.Settings != nil)
 	if since := time.Since(a.noted); a.home.Owed || a.opts.fixedData() || since < noteSoon || same && since < noteAgain {
 		return
 	}
@@ -136,10 +137,10 @@ func (a *agent) noteSettings(ctx context.Context) {
 }
 
 func (a *agent) remember(node string, s control.Settings) {
-	if node != a.home.Node || a.home.Owed || a.home.Settings != nil && *a.home.Settings == s {
+	if node != a.home.Node || a.home.Owed {
 		return
 	}
-	if a.home.Settings = &s; s.Accepted.IsZero() {
+	if a.home.Settings = &s; s.Accepted.IsZero() || !a.state.Status.Operator {
 		a.home.Settings = nil
 	}
 	a.saveHome()

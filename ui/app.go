@@ -66,6 +66,7 @@ type App struct {
 	known       bool            // a first status or failure has come
 	why         error           // why the agent says that its node does not run; nil: unknown
 	asking      bool            // it is being asked
+	agreed      bool            // in this window, to be a peer
 	moved       control.Host    // the node is in another place since; "" once that was read
 	changed     map[string]bool // watched folders with unpublished changes
 	waiting     []string        // folders dropped before the first start was seen through
@@ -191,7 +192,7 @@ func (a *App) restyle() {
 // as it always is.
 func (a *App) arrange() {
 	content := a.nav.view()
-	if a.welcome = nil; !a.prefs.Welcomed {
+	if a.welcome = nil; !a.prefs.Welcomed || a.unasked() {
 		a.welcome = newWelcome(a)
 		content = a.welcome.view()
 	}

@@ -85,6 +85,7 @@ func (b *banner) say(key string) {
 func (b *banner) act() {
 	if b.app.moved != "" && b.key == "moved."+string(b.app.moved) {
 		b.app.moved = "" // it was read
+		b.app.askAnew()
 		b.update()
 		return
 	}

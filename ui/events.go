@@ -54,9 +54,27 @@ func (a *App) apply(e control.Event) {
 	if e.Kind == control.EventStatus && e.Status != nil {
 		a.noteMove(*e.Status)
 		a.status, a.down, a.known, a.why = *e.Status, nil, true, nil
+		a.askAnew()
 		a.refreshStatus()
 	}
 	a.nav.apply(e)
+}
+
+// unasked reports whether nobody has agreed yet that the node is a peer, where
+// this person could: another node may have taken the place of the one that they
+// agreed to. What moves takes the agreement along, which has its time.
+func (a *App) unasked() bool {
+	s := a.status
+	return a.known && a.down == nil && s.NodeID != "" && s.Operator && !s.Accepted && a.moved == "" && !a.agreed
+}
+
+// askAnew shows the first start again to a person whose node nobody agreed to,
+// and takes it away when somebody did elsewhere.
+func (a *App) askAnew() {
+	ask := a.unasked()
+	if ask && a.welcome == nil && a.publishing == nil || !ask && a.welcome != nil && a.welcome.outcome == nil && a.prefs.Welcomed {
+		a.arrange()
+	}
 }
 
 // noteMove notices that a service has taken the place of the agent's node, or

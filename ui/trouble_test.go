@@ -327,3 +327,28 @@ func TestNodeMoves(t *testing.T) {
 		}
 	})
 }
+
+// A node that nobody agreed to be a peer with asks again, though the person has
+// been through the first start: another node may have taken its place. Somebody
+// may agree elsewhere.
+func TestNodeThatNobodyAgreedTo(t *testing.T) {
+	early := func(c *fakeControl, _ *fakeDesktop) {
+		c.settings.Accepted, c.status.Online, c.status.Accepted = time.Time{}, false, false
+	}
+	inWindow(t, early, func(w *opened) {
+		w.want("welcome.begin")
+		w.tap("welcome.begin")
+		if w.ctl.settings.Accepted.IsZero() {
+			t.Error("it was not agreed to")
+		}
+	})
+	inWindow(t, early, func(w *opened) {
+		w.want("welcome.begin")
+		w.ctl.set(func(c *fakeControl) { c.status.Online, c.status.Accepted = true, true })
+		w.ctl.gone <- control.ErrClosed
+		time.Sleep(retryMost)
+		w.settle()
+		w.wantNot("welcome.begin")
+		w.want("home.drop")
+	})
+}

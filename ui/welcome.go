@@ -168,6 +168,7 @@ func (w *welcome) start() {
 			w.trouble.Refresh()
 			return
 		}
+		a.agreed = true
 		w.succeed()
 	})
 }
