@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -32,7 +33,7 @@ type browsePage struct {
 type browseFound struct {
 	visited []control.Visited
 	pinned  []control.Site
-	blocked int
+	blocked int // -1: others decide that
 }
 
 func newBrowsePage(a *App) *browsePage { return &browsePage{app: a, jobs: map[string]*pinJob{}} }
@@ -81,6 +82,10 @@ func readBrowsed(ctx context.Context, c control.Control) (found browseFound, err
 		}
 	}
 	blocked, err := c.Blocked(ctx)
+	if errors.Is(err, control.ErrDenied) { // others decide what is blocked here
+		found.blocked = -1
+		return found, nil
+	}
 	found.blocked = len(blocked)
 	return found, err
 }
@@ -107,7 +112,11 @@ func (p *browsePage) showVisited() {
 	a, visited := p.app, p.found.visited
 	p.list.Add(subheading(a.t("browse.visited")))
 	if len(visited) == 0 {
-		p.list.Add(note(a.t("browse.visited.none")))
+		none := "browse.visited.none"
+		if a.status.Host == control.HostService {
+			none = "browse.visited.service"
+		}
+		p.list.Add(note(a.t(none)))
 		return
 	}
 	shown := visited
@@ -135,7 +144,9 @@ func (p *browsePage) footer() fyne.CanvasObject {
 	if p.found.blocked > 0 {
 		blocked = a.t("browse.blocked.n", "n", a.number(int64(p.found.blocked)))
 	}
-	buttons = append(buttons, newButton(blocked, nil, func() { a.nav.open(newBlockedPage(a)) }))
+	if p.found.blocked >= 0 {
+		buttons = append(buttons, newButton(blocked, nil, func() { a.nav.open(newBlockedPage(a)) }))
+	}
 	return container.NewVBox(spacer(6), actions(buttons...))
 }
 

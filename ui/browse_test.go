@@ -447,3 +447,25 @@ func TestButtonsTakeReturnAndEscape(t *testing.T) {
 		w.want("report.lead")
 	})
 }
+
+// Whoever shares a computer's service does not decide what is blocked on it,
+// nor what it keeps for others.
+func TestWhatAMemberIsNotOffered(t *testing.T) {
+	inWindow(t, func(c *fakeControl, _ *fakeDesktop) {
+		c.status.Host, c.status.Operator = control.HostService, false
+		c.fail["Blocked"] = control.ErrDenied
+	}, func(w *opened) {
+		w.nav.selectSection("browse")
+		w.settle()
+		w.want("browse.visited.service")
+		w.wantNot("cause.denied", "browse.blocked")
+		w.nav.selectSection("network")
+		w.settle()
+		w.want("network.store")
+		w.wantNot("network.forget", "network.pause")
+		w.nav.selectSection("settings")
+		w.settle()
+		w.want("settings.window")
+		w.wantNot("settings.data")
+	})
+}

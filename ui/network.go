@@ -23,6 +23,7 @@ type networkPage struct {
 	more     *widget.Label
 	peers    *button
 	pause    *button
+	forget   *button
 	bar      *storageBar
 	legend   *fyne.Container
 	traffic  *widget.Label
@@ -42,10 +43,10 @@ func (p *networkPage) content() fyne.CanvasObject {
 	p.pause = newButton("", theme.MediaPauseIcon(), p.togglePause)
 	p.bar, p.legend = newStorageBar(), container.NewVBox()
 	p.traffic, p.monthly, p.month = prose(""), note(""), widget.NewProgressBar()
-	forget := newButton(a.t("network.forget"), theme.DeleteIcon(), p.forget)
+	p.forget = newButton(a.t("network.forget"), theme.DeleteIcon(), p.erase)
 	p.root = pageBody(heading(a.t("nav.network")),
 		card(subheading(a.t("network.reach")), p.reach, p.more, actions(p.peers, p.pause)),
-		card(subheading(a.t("network.store")), p.bar, p.legend, actions(forget)),
+		card(subheading(a.t("network.store")), p.bar, p.legend, actions(p.forget)),
 		card(subheading(a.t("network.traffic")), p.traffic, p.month, p.monthly))
 	p.draw()
 	return p.root
@@ -71,6 +72,9 @@ func (p *networkPage) apply(e control.Event) {
 
 func (p *networkPage) draw() {
 	a, s := p.app, p.app.status
+	for _, b := range []*button{p.peers, p.pause, p.forget} {
+		b.Hidden = a.member() // it is not for them to decide, nor to know
+	}
 	state, _, _ := a.stateLine()
 	p.reach.SetText(state)
 	p.more.SetText(a.t("network.reach." + string(a.reachKind())))
@@ -143,7 +147,7 @@ func (p *networkPage) togglePause() {
 }
 
 // forget erases what is kept for others, after asking.
-func (p *networkPage) forget() {
+func (p *networkPage) erase() {
 	a := p.app
 	a.ask(a.t("network.forget.title"), a.t("network.forget.text"), a.t("network.forget.yes"), true, func() {
 		run(a, a.ctl.Forget, func(freed int64, err error) {
