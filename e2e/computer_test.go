@@ -22,14 +22,17 @@ import (
 	"time"
 )
 
-// The people of a computer, and the account of its service. Nobody need have
-// an account of theirs.
+// The people of a computer, and the account of its service. The machine need
+// know none of them.
 const (
 	serviceUID = 20000
 	annaUID    = 20001
 	bertUID    = 20002
 	carlUID    = 20003
 )
+
+// windowProgram is where the computer has the program with the window.
+const windowProgram = "/home/bin/altnet-desktop"
 
 // computer is a machine of its own, hidden from the real one by namespaces:
 // the service is installed on it, and several people have accounts.
@@ -60,6 +63,14 @@ func onComputer(t *testing.T, name string) bool {
 		}
 		must("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", dir)
 	}
+	passwd, err := os.ReadFile("/etc/passwd")
+	check(t, err)
+	for uid, name := range map[int]string{annaUID: "anna", bertUID: "bert", carlUID: "carl"} {
+		passwd = fmt.Appendf(passwd, "%s:x:%d:%d::/home/%s:/bin/sh\n", name, uid, uid, name)
+	}
+	file := filepath.Join(t.TempDir(), "passwd")
+	check(t, os.WriteFile(file, passwd, 0o644))
+	must("mount", "--bind", file, "/etc/passwd")
 	return true
 }
 
@@ -70,9 +81,11 @@ func newComputer(t *testing.T, bootstrap *node, flags ...string) *computer {
 	c := &computer{t: t, program: "/home/bin/altnet", logFile: filepath.Join(t.TempDir(), "service.log")}
 	check(t, os.MkdirAll("/run/systemd/system", 0o755))
 	check(t, os.MkdirAll(filepath.Dir(c.program), 0o755))
-	program, err := os.ReadFile(*binary)
-	check(t, err)
-	check(t, os.WriteFile(c.program, program, 0o755))
+	place(t, *binary, c.program)
+	if *windowed != "" {
+		place(t, *windowed, windowProgram)
+		*windowed = windowProgram // the one that everybody may read
+	}
 	unit, err := exec.Command(c.program, "service", "unit", "systemd", c.program).Output()
 	check(t, err)
 	check(t, os.WriteFile("/etc/systemd/system/altnet.service", unit, 0o644))
@@ -83,6 +96,14 @@ func newComputer(t *testing.T, bootstrap *node, flags ...string) *computer {
 	}
 	c.start(append([]string{"-listen", "127.0.0.1:9000", "-bootstrap", bootstrap.listen}, flags...)...)
 	return c
+}
+
+// place copies a program to where everybody may run it.
+func place(t *testing.T, from, to string) {
+	t.Helper()
+	program, err := os.ReadFile(from)
+	check(t, err)
+	check(t, os.WriteFile(to, program, 0o755))
 }
 
 // start starts the service with what its unit gives it.
@@ -218,6 +239,14 @@ func (a *account) processes() (count int) {
 	return count
 }
 
+// headless are the flags of a Chromium that prints the page it is given.
+func headless() []string {
+	return []string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync", "--disable-dev-shm-usage", "--virtual-time-budget=30000", "--timeout=60000", "--dump-dom",
+	}
+}
+
 // browse opens a URL in the person's own Chromium and returns the page.
 func (a *account) browse(url string, flags ...string) string {
 	a.c.t.Helper()
@@ -226,11 +255,7 @@ func (a *account) browse(url string, flags ...string) string {
 	}
 	ctx, cancel := context.WithTimeout(a.c.t.Context(), 2*time.Minute)
 	defer cancel()
-	args := append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--disable-dev-shm-usage", "--virtual-time-budget=30000", "--timeout=60000", "--dump-dom",
-	}, flags...)
-	cmd := a.command(ctx, "chromium", append(args, url)...)
+	cmd := a.command(ctx, "chromium", append(append(headless(), flags...), url)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

@@ -31,6 +31,8 @@ var windowed = flag.String("window", "", "binary with the window, for the tests 
 type desk struct {
 	*node
 	display string
+	more    []string    // of the environment
+	running []*exec.Cmd // besides the agent
 	bus     string
 }
 
@@ -54,14 +56,27 @@ func openDesk(t *testing.T, args ...string) *desk {
 	t.Helper()
 	needDesk(t)
 	d := &desk{node: &node{t: t, name: "desk", dir: t.TempDir(), listen: freeAddr(t), gateway: freeAddr(t)}}
-	d.display = ":" + d.helper(3, "Xvfb", "-displayfd", "3", "-screen", "0", "1366x768x24", "-nolisten", "tcp")
-	d.bus = d.helper(1, "dbus-daemon", "--session", "--nofork", "--print-address=1")
-	d.background("openbox")
 	d.args = append([]string{"agent", "-listen", d.listen, "-gateway", d.gateway, "-log-level", "info"}, args...)
 	profile := filepath.Join(d.dir, "profile")
 	check(t, os.MkdirAll(profile, 0o700))
 	check(t, os.WriteFile(filepath.Join(profile, "desktop.json"), []byte(`{"welcomed":true,"language":"en","theme":"light"}`), 0o600))
+	d.logIn("1366x768x24")
 	return d
+}
+
+// logIn starts display, bus and window manager.
+func (d *desk) logIn(screen string, manager ...string) {
+	d.t.Helper()
+	d.display = ":" + d.helper(3, "Xvfb", "-displayfd", "3", "-screen", "0", screen, "-nolisten", "tcp")
+	d.bus = d.helper(1, "dbus-daemon", "--session", "--nofork", "--print-address=1")
+	d.background("openbox", manager...)
+}
+
+// program is one that the person runs.
+func (d *desk) program(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env, cmd.SysProcAttr = d.environment(), d.as()
+	return cmd
 }
 
 // helper starts a program and reads the line that it writes to the descriptor.
@@ -69,8 +84,7 @@ func (d *desk) helper(fd int, name string, args ...string) string {
 	d.t.Helper()
 	r, w, err := os.Pipe()
 	check(d.t, err)
-	cmd := exec.Command(name, args...)
-	cmd.Env = d.environment()
+	cmd := d.program(context.Background(), name, args...)
 	if fd == 1 {
 		cmd.Stdout = w
 	} else {
@@ -87,6 +101,7 @@ func (d *desk) helper(fd int, name string, args ...string) string {
 func (d *desk) run(cmd *exec.Cmd) {
 	d.t.Helper()
 	check(d.t, cmd.Start())
+	d.running = append(d.running, cmd)
 	d.t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -95,16 +110,14 @@ func (d *desk) run(cmd *exec.Cmd) {
 
 func (d *desk) background(name string, args ...string) {
 	d.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env = d.environment()
-	d.run(cmd)
+	d.run(d.program(context.Background(), name, args...))
 }
 
 func (d *desk) environment() []string {
 	env := slices.DeleteFunc(d.env(), func(v string) bool {
 		return strings.HasPrefix(v, "WAYLAND_") || strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "LANG") || strings.HasPrefix(v, "LC_")
 	})
-	return append(env, "DISPLAY="+d.display, "DBUS_SESSION_BUS_ADDRESS="+d.bus, "LANG=en_US.UTF-8", "LIBGL_ALWAYS_SOFTWARE=1")
+	return append(append(env, "DISPLAY="+d.display, "DBUS_SESSION_BUS_ADDRESS="+d.bus, "LANG=en_US.UTF-8", "LIBGL_ALWAYS_SOFTWARE=1"), d.more...)
 }
 
 // agent starts the agent in a process group of its own, online.
@@ -119,9 +132,8 @@ func (d *desk) launch() {
 	log, err := os.OpenFile(filepath.Join(d.dir, "node.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check(d.t, err)
 	defer log.Close()
-	d.cmd = exec.Command(*windowed, d.args...)
-	d.cmd.Env, d.cmd.Stdout, d.cmd.Stderr = d.environment(), log, log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.cmd = d.program(context.Background(), *windowed, d.args...)
+	d.cmd.Stdout, d.cmd.Stderr, d.cmd.SysProcAttr.Setpgid = log, log, true
 	check(d.t, d.cmd.Start())
 	pid := d.cmd.Process.Pid
 	d.t.Cleanup(func() {
@@ -137,9 +149,7 @@ func (d *desk) launch() {
 // person starts the program again, as a double click does.
 func (d *desk) person(args ...string) {
 	d.t.Helper()
-	cmd := exec.CommandContext(d.t.Context(), *windowed, args...)
-	cmd.Env = d.environment()
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := d.program(d.t.Context(), *windowed, args...).CombinedOutput(); err != nil {
 		d.t.Fatalf("a second start: %v\n%s\n%s", err, out, d.log())
 	}
 }
@@ -148,9 +158,7 @@ func (d *desk) person(args ...string) {
 func (d *desk) x(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = d.environment()
-	out, err := cmd.Output()
+	out, err := d.program(ctx, name, args...).Output()
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -185,8 +193,9 @@ func (d *desk) middle(window string) (x, y int) {
 // drop drags folders from another program's window onto ours.
 func (d *desk) drop(folders ...string) {
 	d.t.Helper()
-	cmd := exec.Command("/usr/bin/python3", append([]string{filepath.Join("desktop", "dragsource.py")}, folders...)...)
-	cmd.Env = d.environment()
+	source, err := os.ReadFile(filepath.Join("desktop", "dragsource.py"))
+	check(d.t, err)
+	cmd := d.program(context.Background(), "/usr/bin/python3", append([]string{"-c", string(source)}, folders...)...)
 	out, err := cmd.StdoutPipe()
 	check(d.t, err)
 	var said bytes.Buffer
@@ -196,11 +205,11 @@ func (d *desk) drop(folders ...string) {
 	if _, err := lines.ReadString('\n'); err != nil {
 		d.t.Skipf("GTK for Python is not installed: %s", said.String())
 	}
-	source := d.window("Folders of another program")
+	other := d.window("Folders of another program")
 	target := d.window("^AltNet$")
-	d.xdo("windowmove", "--sync", source, "5", "30")
-	d.xdo("windowraise", source)
-	fromX, fromY := d.middle(source)
+	d.xdo("windowmove", "--sync", other, "5", "30")
+	d.xdo("windowraise", other)
+	fromX, fromY := d.middle(other)
 	toX, toY := d.middle(target)
 	toX, toY = toX+150, toY+150 // beside the other window
 	d.xdo("mousemove", fmt.Sprint(fromX), fmt.Sprint(fromY), "mousedown", "1")
@@ -212,24 +221,6 @@ func (d *desk) drop(folders ...string) {
 		d.t.Fatalf("the drag did not end: %v", err)
 	}
 	cmd.Process.Kill()
-}
-
-// read returns the text that a person reads in the window. It skips the test
-// where there is nothing to read with.
-func (d *desk) read() string {
-	d.t.Helper()
-	for _, tool := range []string{"import", "tesseract"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			d.t.Skipf("%s is not installed", tool)
-		}
-	}
-	picture := filepath.Join(d.dir, "window.png")
-	if _, err := d.x("import", "-window", "root", "-resize", "200%", picture); err != nil {
-		d.t.Fatal(err)
-	}
-	text, err := d.x("tesseract", picture, "-", "--psm", "11")
-	check(d.t, err)
-	return text
 }
 
 // watcher is who shows tray icons on the bus.

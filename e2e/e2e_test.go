@@ -70,6 +70,7 @@ type node struct {
 	args    []string
 	cmd     *exec.Cmd
 	service bool  // the node is the computer's service, not one of this folder
+	uid     int   // of who runs the commands; 0: whoever runs the test
 	peak    int64 // bytes of resident memory of the hungriest client command
 }
 
@@ -103,14 +104,25 @@ func (n *node) spawn() {
 }
 
 func (n *node) env() []string {
-	data := filepath.Join(n.dir, "store")
+	data, profile := filepath.Join(n.dir, "store"), filepath.Join(n.dir, "profile")
 	if n.service {
 		data = ""
 	}
+	if n.uid != 0 {
+		profile = filepath.Join(n.dir, ".config", "altnet", "profile") // their own
+	}
 	return append(os.Environ(),
 		"ALTNET_DATA="+data,
-		"ALTNET_PROFILE="+filepath.Join(n.dir, "profile"),
+		"ALTNET_PROFILE="+profile,
 		"HOME="+n.dir)
+}
+
+// as makes a process the person's.
+func (n *node) as() *syscall.SysProcAttr {
+	if n.uid == 0 {
+		return &syscall.SysProcAttr{}
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(n.uid), Gid: uint32(n.uid)}}
 }
 
 // kill ends the process with SIGKILL, as a power cut would.
@@ -135,7 +147,7 @@ func (n *node) try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(n.t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, *binary, args...)
-	cmd.Env = n.env()
+	cmd.Env, cmd.SysProcAttr = n.env(), n.as()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

@@ -133,7 +133,7 @@ func again(t *testing.T, name string, prefix ...string) {
 	if prefix[0] == "unshare" {
 		prefix = separable(t, prefix)
 	}
-	args := append(prefix, os.Args[0], "-test.run", "^"+name+"$", "-test.v", "-e2e", "-altnet", *binary)
+	args := append(prefix, os.Args[0], "-test.run", "^"+name+"$", "-test.v", "-e2e", "-altnet", *binary, "-window", *windowed, "-shots", *shots)
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	out, err := cmd.CombinedOutput()

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,10 +18,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-var (
-	installed = flag.Bool("installed", false, "the service is installed and systemd runs: see packaging/test/desk")
-	shots     = flag.String("shots", "", "folder for pictures of the display")
-)
+var installed = flag.Bool("installed", false, "the service is installed and systemd runs: see packaging/test/desk")
 
 // notes is who shows notifications on a bus.
 type notes chan string
@@ -81,43 +77,6 @@ func (w *watcher) offers(d *desk, item, line, not string) {
 		}
 		return nil
 	})
-}
-
-// shows waits until a person can read the words in the window.
-func (d *desk) shows(words string) {
-	d.t.Helper()
-	d.eventually(40*time.Second, "show "+words, func() error {
-		if text := strings.Join(strings.Fields(d.read()), " "); !strings.Contains(text, words) {
-			return fmt.Errorf("the window says: %s", text)
-		}
-		return nil
-	})
-}
-
-// shot keeps a picture where pictures are wanted.
-func (d *desk) shot(name string) {
-	if *shots != "" {
-		d.x("import", "-window", "root", filepath.Join(*shots, name+".png"))
-	}
-}
-
-// press clicks on a word of the window.
-func (d *desk) press(word string) {
-	d.t.Helper()
-	d.read()
-	boxes, err := d.x("tesseract", filepath.Join(d.dir, "window.png"), "-", "--psm", "11", "tsv")
-	check(d.t, err)
-	for line := range strings.Lines(boxes) {
-		field := strings.Split(strings.TrimSpace(line), "\t")
-		if len(field) != 12 || field[11] != word {
-			continue
-		}
-		left, _ := strconv.Atoi(field[6])
-		top, _ := strconv.Atoi(field[7])
-		d.xdo("mousemove", fmt.Sprint(left/2+8), fmt.Sprint(top/2+6), "sleep", "0.5", "click", "1") // the picture has twice the size
-		return
-	}
-	d.t.Fatalf("the window shows no %q:\n%s", word, boxes)
 }
 
 // asRoot runs a command as an administrator, whom polkit asks nothing here.

@@ -34,6 +34,14 @@ func (c *computer) annasSite() annasSite {
 	randomSite(c.t, s.folder)
 	s.anna.own(s.folder)
 	s.anna.do("publish", s.folder, "garden.alt", "-note", remark)
+	s.update()
+	return s
+}
+
+// update publishes other files from the same folder.
+func (s *annasSite) update() {
+	c := s.anna.c
+	c.t.Helper()
 	check(c.t, os.RemoveAll(s.folder))
 	s.sums = randomSite(c.t, s.folder)
 	s.anna.own(s.folder)
@@ -54,7 +62,6 @@ func (c *computer) annasSite() annasSite {
 	}
 	s.seq, s.root = versions[1].Seq, versions[0].Root
 	s.record = resolved(s.anna, "garden.alt")
-	return s
 }
 
 // resolved returns the signed record of a name.
