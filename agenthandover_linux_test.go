@@ -87,6 +87,9 @@ func TestAgentHandsOver(t *testing.T) {
 	if err != nil || len(sites) != 1 || !sites[0].Own || sites[0].Root != receipt.Root {
 		t.Errorf("the service has %+v, %v", sites, err)
 	}
+	if now := answers(t, a.host); now.Online || !now.Accepted {
+		t.Errorf("the service went online, though the person was offline: %+v", now)
+	}
 	if got, err := a.host.client.Settings(t.Context()); err != nil || got.MonthLimit != settings.MonthLimit || got.Accepted.IsZero() {
 		t.Errorf("its settings are %+v, %v", got, err)
 	}

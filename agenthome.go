@@ -30,6 +30,7 @@ type home struct {
 	// Settings are the last that were seen of a node that may be a peer, the one
 	// before while something is owed.
 	Settings *control.Settings `json:"settings,omitempty"`
+	Offline  bool              `json:"offline,omitempty"` // the person switched it off
 }
 
 // homeFile is where an agent remembers its node.
@@ -75,7 +76,7 @@ func (h home) next(st control.Status, own string) (now home, moved bool) {
 	if former == "" && st.Host == control.HostService && own != st.NodeID {
 		former = own // of an agent that remembered nothing
 	}
-	return home{Node: st.NodeID, Host: st.Host, Former: former, Owed: former != "", Settings: h.Settings}, former != ""
+	return home{Node: st.NodeID, Host: st.Host, Former: former, Owed: former != "", Settings: h.Settings, Offline: h.Offline}, former != ""
 }
 
 // settleIn notices that the node is another one than before, tells the person
@@ -121,7 +122,7 @@ const (
 // this one's place. What somebody else decided for a service is not theirs.
 func (a *agent) noteSettings(ctx context.Context) {
 	st := a.state.Status
-	same := (st.Accepted && st.Operator) == (a.home.Settings != nil)
+	same := (st.Accepted && st.Operator) == (a.home.Settings != nil) && (st.Accepted && !st.Online) == a.home.Offline
 	if since := time.Since(a.noted); a.home.Owed || a.opts.fixedData() || since < noteSoon || same && since < noteAgain {
 		return
 	}
@@ -140,6 +141,7 @@ func (a *agent) remember(node string, s control.Settings) {
 	if node != a.home.Node || a.home.Owed {
 		return
 	}
+	a.home.Offline = a.state.Status.Accepted && !a.state.Status.Online
 	if a.home.Settings = &s; s.Accepted.IsZero() || !a.state.Status.Operator {
 		a.home.Settings = nil
 	}
@@ -208,7 +210,7 @@ func (a *agent) fetchOnce(ctx context.Context, h home) (missing []string, err er
 	if err != nil {
 		return nil, err
 	}
-	r := removal{profile: p, to: a.host.client, node: st, settings: h.Settings, log: a.log}
+	r := removal{profile: p, to: a.host.client, node: st, settings: h.Settings, offline: h.Offline, log: a.log}
 	if h.Host == control.HostService {
 		from, err := a.host.ownEngine(ctx)
 		if err != nil {
@@ -217,9 +219,7 @@ func (a *agent) fetchOnce(ctx context.Context, h home) (missing []string, err er
 		if from != nil {
 			defer from.Close()
 			r.from = from
-			if s, err := from.Settings(ctx); err == nil { // newer than what was remembered
-				r.settings = &s
-			}
+			r.askFormer(ctx)
 		}
 	}
 	return r.run(ctx)

@@ -25,6 +25,7 @@ type removal struct {
 	node     control.Status    // of to
 	from     control.Control   // nil: it cannot be asked any more, the network can
 	settings *control.Settings // of the former node; nil: nobody agreed to be a peer there
+	offline  bool              // the person had switched it off
 	log      *slog.Logger
 }
 
@@ -55,6 +56,18 @@ func (r removal) run(ctx context.Context) (missing []string, err error) {
 	return append(missing, r.pins(ctx, there)...), ctx.Err()
 }
 
+// askFormer learns from the former node what was agreed to there: that is newer
+// than what the agent remembered.
+func (r *removal) askFormer(ctx context.Context) {
+	s, err := r.from.Settings(ctx)
+	if err != nil {
+		return
+	}
+	if st, err := r.from.Status(ctx); err == nil {
+		r.settings, r.offline = &s, st.Accepted && !st.Online
+	}
+}
+
 // label is the address of a site without its suffix.
 func label(s control.Site) string {
 	l, _, _ := strings.Cut(s.Address, ".")
@@ -62,7 +75,7 @@ func label(s control.Site) string {
 }
 
 // consent has the person's word count here that they gave for the former node,
-// with its limits. A node that is used by several, and that this person does not
+// with its limits and its switch. A node that is used by several, and that this person does not
 // operate, is not theirs to bind.
 func (r removal) consent(ctx context.Context) error {
 	if r.settings == nil || r.settings.Accepted.IsZero() {
@@ -74,7 +87,12 @@ func (r removal) consent(ctx context.Context) error {
 	}
 	want := *r.settings
 	want.HTTPS = now.HTTPS // its root is another one
-	err = r.to.SetSettings(ctx, want)
+	if r.offline {         // before it could go online
+		err = r.to.SetOnline(ctx, false)
+	}
+	if err == nil {
+		err = r.to.SetSettings(ctx, want)
+	}
 	if errors.Is(err, control.ErrDenied) {
 		return nil
 	}
