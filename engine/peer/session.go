@@ -114,7 +114,7 @@ func (h *Host) newSession(c *secure.Conn, remote netip.AddrPort, inbound bool, g
 // so they need no keepalive, and the round trip is measured once.
 func (c Config) mux() *yamux.Config {
 	return &yamux.Config{
-		AcceptBacklog:           c.MaxStreamsPerSession,
+		AcceptBacklog:           min(c.MaxStreamsPerSession, outStreams),
 		PingBacklog:             4,
 		MeasureRTTInterval:      24 * time.Hour,
 		ConnectionWriteTimeout:  min(10*time.Second, c.StreamTimeout),

@@ -18,7 +18,7 @@ const (
 	maxCiphertext = 1<<16 - 1          // Noise's largest message
 	maxPlaintext  = maxCiphertext - 16 // what one record carries
 	recordSize    = headSize + 1<<16   // room for one record
-	readAhead     = 4 << 10            // held per connection; small records come in one read
+	readAhead     = 1 << 10            // held per connection; small records come in one read
 	rekeyAfter    = uint64(1) << 20    // records per key and direction
 )
 
