@@ -13,6 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"altnet/engine/control"
@@ -88,6 +89,42 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) {
 		}
 		fmt.Fprintln(tab)
 	})
+}
+
+// claiming is the one stage that counts attempts instead of bytes.
+const claiming = "claiming the name"
+
+// bar returns a function that shows how far something has come, and one that
+// ends the display. Where nobody watches, both do nothing.
+func (t *terminal) bar(o *options) (step func(stage string, done, total int64), end func()) {
+	if !t.errTTY || o.json {
+		return func(string, int64, int64) {}, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	var shown string
+	step = func(stage string, done, total int64) {
+		if total <= 0 {
+			total = -1
+		}
+		if bar == nil || shown != stage {
+			if bar != nil {
+				bar.Finish()
+			}
+			shown = stage
+			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(t.err), progressbar.OptionSetDescription(stage),
+				progressbar.OptionShowBytes(stage != claiming), progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+		}
+		if bar.GetMax64() != total {
+			bar.ChangeMax64(total)
+		}
+		bar.Set64(done)
+	}
+	return step, func() {
+		if bar != nil {
+			bar.Finish()
+		}
+	}
 }
 
 // count is "1 peer", "2 peers".
