@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/vishvananda/netlink"
 
 	"altnet/platform/journal"
 )
@@ -22,7 +22,7 @@ const (
 	linkKind  = "splitdns-link"
 	// linkAddress makes systemd-resolved take the link for usable. It leads
 	// nowhere but to this computer.
-	linkAddress = "127.83.65.76"
+	linkAddress = "127.83.65.76/32"
 
 	resolvedBus   = "org.freedesktop.resolve1"
 	resolvedPath  = dbus.ObjectPath("/org/freedesktop/resolve1")
@@ -39,12 +39,8 @@ func openLink(cfg Config) Door { return &linkDoor{cfg} }
 func (d *linkDoor) Name() Name { return Link }
 
 func (d *linkDoor) Set(ctx context.Context) error {
-	kernel, err := openNetlink()
-	if err != nil {
-		return err
-	}
-	defer kernel.close()
-	if link, err := kernel.link(linkName); err == nil && link.alias != linkAlias {
+	link, err := netlink.LinkByName(linkName)
+	if err == nil && link.Attrs().Alias != linkAlias {
 		// One whose making was interrupted does not say that it is ours.
 		if ours, err := d.cfg.ours(ctx, Link); err != nil || !ours {
 			return fmt.Errorf("%w: the network interface %s is not AltNet's", ErrTaken, linkName)
@@ -56,43 +52,51 @@ func (d *linkDoor) Set(ctx context.Context) error {
 	}
 	change := journal.ExternalChange{Door: string(Link), Kind: linkKind, Key: linkName, Before: json.RawMessage("null"), After: after}
 	return d.cfg.Journal.External(ctx, change, func(ctx context.Context) error {
-		index, err := kernel.makeLink()
+		link, err := makeLink()
 		if err != nil {
 			return err
 		}
-		return d.route(ctx, index)
+		return d.route(ctx, link.Attrs().Index)
 	})
 }
 
 // makeLink makes the interface of the first sort that this kernel has, and
-// mends one that exists. It returns the kernel's number of it.
-func (n *rtnetlink) makeLink() (int, error) {
-	link, err := n.link(linkName)
+// mends one that exists.
+func makeLink() (netlink.Link, error) {
+	link, err := netlink.LinkByName(linkName)
 	if err != nil {
-		if err = n.anyLink(); err == nil {
-			link, err = n.link(linkName)
+		if link, err = addLink(); err != nil {
+			return nil, fmt.Errorf("make the network interface %s: %w", linkName, err)
 		}
 	}
+	addr, err := netlink.ParseAddr(linkAddress)
 	if err != nil {
-		return 0, fmt.Errorf("make the network interface %s: %w", linkName, err)
+		return nil, err
 	}
-	addr := netip.PrefixFrom(netip.MustParseAddr(linkAddress), 32)
-	return link.index, errors.Join(n.addAddress(link.index, addr), n.startLink(link.index, linkAlias))
+	addr.Scope = int(netlink.SCOPE_UNIVERSE)
+	return link, errors.Join(
+		netlink.LinkSetAlias(link, linkAlias),
+		netlink.AddrReplace(link, addr),
+		netlink.LinkSetUp(link),
+	)
 }
 
-func (n *rtnetlink) anyLink() error {
+func addLink() (netlink.Link, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = linkName
 	var failures []error
-	for _, sort := range []struct {
-		kind    string
-		details []byte
-	}{{"dummy", nil}, {"bridge", nil}, {"veth", vethPeer(linkPeer)}} {
-		err := n.addLink(linkName, sort.kind, sort.details)
+	for _, link := range []netlink.Link{
+		&netlink.Dummy{LinkAttrs: attrs},
+		&netlink.Bridge{LinkAttrs: attrs},
+		&netlink.Veth{LinkAttrs: attrs, PeerName: linkPeer},
+	} {
+		err := netlink.LinkAdd(link)
 		if err == nil {
-			return nil
+			return netlink.LinkByName(linkName)
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", sort.kind, err))
+		failures = append(failures, fmt.Errorf("%s: %w", link.Type(), err))
 	}
-	return errors.Join(failures...)
+	return nil, errors.Join(failures...)
 }
 
 // route tells systemd-resolved that our server answers for the suffix, through
@@ -161,26 +165,22 @@ func (d *linkDoor) Undo(ctx context.Context) error { return d.cfg.undo(ctx, Link
 // undoLink removes the interface; its settings go with it. There was none of
 // that name before, or the change would have been refused.
 func undoLink(_ context.Context, c journal.Change) (journal.Result, error) {
-	kernel, err := openNetlink()
+	link, err := netlink.LinkByName(c.Key)
+	var gone netlink.LinkNotFoundError
+	if errors.As(err, &gone) {
+		return journal.Nothing, nil
+	}
 	if err != nil {
 		return journal.Failed, err
 	}
-	defer kernel.close()
-	link, err := kernel.link(c.Key)
-	if errors.Is(err, syscall.ENODEV) {
-		return journal.Nothing, nil
-	}
-	if err == nil {
-		err = kernel.removeLink(link.index)
-	}
-	if err != nil {
-		return journal.Failed, fmt.Errorf("remove the network interface %s: %w", c.Key, err)
+	if err := netlink.LinkDel(link); err != nil {
+		return journal.Failed, err
 	}
 	return journal.Removed, nil
 }
 
 // canMakeLinks reports whether this process may make network interfaces.
 func canMakeLinks() bool {
-	_, err := net.Interfaces()
+	_, err := netlink.LinkList()
 	return err == nil && hasNetAdmin()
 }
