@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"altnet/platform/desktop"
 	"altnet/platform/instance"
 	"altnet/platform/notify"
 )
@@ -223,7 +224,16 @@ func (a *agent) windowFailed(ctx context.Context, err error) {
 	case ended && e.after > windowStarts:
 		note.Title, note.Body = a.texts.Get("note.crash.title"), a.texts.Get("note.crash.body")
 	}
-	a.notify(ctx, note)
+	a.tasks.Go(func() { a.tellSurely(ctx, note) })
+}
+
+// tellSurely shows a note, or a message where the desktop shows no notes, and
+// leaves it in the log where it shows nothing.
+func (a *agent) tellSurely(ctx context.Context, note notify.Note) {
+	if a.show(ctx, note) == nil || desktop.Tell(ctx, note.Title, note.Body) == nil {
+		return
+	}
+	a.log.Error(note.Title + ". " + note.Body)
 }
 
 // lastWords keeps the beginning of what is written to it: a crash says first what

@@ -20,6 +20,8 @@ var (
 	ErrNoPicker = errors.New("the desktop's folder picker cannot be used")
 	// ErrNoAuthentication reports a system that cannot ask who is there.
 	ErrNoAuthentication = errors.New("the system cannot ask for your password here")
+	// ErrNoDialog reports a desktop without a program that shows a message.
+	ErrNoDialog = errors.New("the desktop has no program that shows a message")
 	// ErrRefused reports that the person declined, or failed to prove it.
 	ErrRefused = errors.New("declined")
 )
@@ -40,6 +42,24 @@ func ShowFolder(ctx context.Context, path string) error {
 		return err
 	}
 	return openAny(ctx, abs)
+}
+
+// Tell shows a message until the person closes it, where a program for that is
+// installed: what a window of ours would say that cannot be shown. The error
+// is ErrNoDialog, or the program's.
+func Tell(ctx context.Context, title, text string) error {
+	path, args := "", []string(nil)
+	switch {
+	case first("zenity", "qarma") != "":
+		path, args = first("zenity", "qarma"), []string{"--error", "--no-markup", "--title", title, "--text", text}
+	case first("kdialog") != "":
+		path, args = first("kdialog"), []string{"--title", title, "--error", text}
+	case first("xmessage") != "":
+		path, args = first("xmessage"), []string{"-center", "-title", title, text}
+	default:
+		return ErrNoDialog
+	}
+	return exec.CommandContext(ctx, path, args...).Run()
 }
 
 // openAny hands something to the desktop. Openers may stay for as long as the

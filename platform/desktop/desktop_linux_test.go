@@ -60,6 +60,29 @@ func TestPickFolder(t *testing.T) {
 	}
 }
 
+func TestTell(t *testing.T) {
+	for name, want := range map[string]string{
+		"zenity": "--error --no-markup --title AltNet --text -x", "kdialog": "--title AltNet --error -x", "xmessage": "-center -title AltNet -x",
+	} {
+		said := filepath.Join(t.TempDir(), "said")
+		program(t, name, `echo "$@" > `+said)
+		if err := Tell(t.Context(), "AltNet", "-x"); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, _ := os.ReadFile(said); strings.TrimSpace(string(got)) != want {
+			t.Errorf("%s got %q, want %q", name, got, want)
+		}
+	}
+	program(t, "xmessage", "exit 3")
+	if Tell(t.Context(), "AltNet", "x") == nil {
+		t.Error("a program that fails counts as having told")
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := Tell(t.Context(), "AltNet", "x"); !errors.Is(err, ErrNoDialog) {
+		t.Errorf("without a program: %v", err)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	for _, c := range []struct {
 		authorized, challenge bool
