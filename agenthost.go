@@ -16,6 +16,7 @@ import (
 	"altnet/engine/control"
 	"altnet/engine/store"
 	"altnet/platform"
+	"altnet/platform/desktop"
 	"altnet/platform/instance"
 	"altnet/platform/relocate"
 )
@@ -244,7 +245,19 @@ const (
 	codeTaken      = "taken"      // another process has the folder open
 	codeFull       = "full"       // no room
 	codeUnreadable = "unreadable" // the folder's rights
+	codeRefused    = "refused"    // the person declined to be an administrator
+	codeNoAdmin    = "no-admin"   // nobody can be asked for one here
 )
+
+// elevationOf is an error of starting a service as other processes understand it.
+func elevationOf(err error) error {
+	for is, code := range map[error]string{desktop.ErrRefused: codeRefused, desktop.ErrNoAuthentication: codeNoAdmin} {
+		if errors.Is(err, is) {
+			return &instance.RequestError{Code: code, Text: err.Error()}
+		}
+	}
+	return err
+}
 
 // reasonOf is an engine's error as other processes understand it; nil stays nil.
 func reasonOf(err error) error {

@@ -294,7 +294,7 @@ func (a *agent) answer(ctx context.Context, r instance.Request, report func(inst
 		a.stop(nil)
 		return nil
 	case doRestart:
-		return a.host.restart(ctx)
+		return elevationOf(a.host.restart(ctx))
 	case doHere:
 		return nil
 	case doWhy:

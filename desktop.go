@@ -175,7 +175,10 @@ func named(err error) error {
 	if !ok {
 		return err
 	}
-	as := map[string]error{codeAway: ui.ErrDataAway, codeTaken: ui.ErrDataTaken, codeUnreadable: ui.ErrDataClosed, codeFull: control.ErrFull}[e.Code]
+	as := map[string]error{
+		codeAway: ui.ErrDataAway, codeTaken: ui.ErrDataTaken, codeUnreadable: ui.ErrDataClosed, codeFull: control.ErrFull,
+		codeRefused: ui.ErrRefused, codeNoAdmin: ui.ErrNoAuthentication,
+	}[e.Code]
 	if as == nil {
 		return err
 	}

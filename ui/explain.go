@@ -95,7 +95,14 @@ func (a *App) explain(err error) (what, do string) {
 	if key == "cause.offline" && a.status.Online && a.status.Paused == nil { // the switch is on: nobody is there
 		key = "cause.nopeers"
 	}
-	return a.t(key), a.t(key + ".do")
+	do = key + ".do"
+	switch {
+	case key == "cause.full" && a.member():
+		do = "cause.full.member"
+	case key == "cause.noauth" && a.down != nil && a.trouble() == "service":
+		do = "cause.noauth.service"
+	}
+	return a.t(key), a.t(do)
 }
 
 // problem is an error as it stands on a page: what happened, what to do, and

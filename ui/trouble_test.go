@@ -352,3 +352,23 @@ func TestNodeThatNobodyAgreedTo(t *testing.T) {
 		w.want("home.drop")
 	})
 }
+
+// What to do about it is another thing for who shares a computer's service.
+func TestWhatAMemberCanDo(t *testing.T) {
+	inWindow(t, func(c *fakeControl, d *fakeDesktop) {
+		c.status.Host, c.status.Operator = control.HostService, false
+		d.fail["Restart"] = fmt.Errorf("%w: pkexec is not installed", ErrNoAuthentication)
+	}, func(w *opened) {
+		if _, do := w.explain(control.ErrFull); do != w.t0("cause.full.member") {
+			t.Errorf("of a full disk: %q", do)
+		}
+		if _, do := w.explain(ErrNoAuthentication); do != w.t0("cause.noauth.do") {
+			t.Errorf("while the service runs: %q", do)
+		}
+		w.ctl.set(func(c *fakeControl) { c.fail["Events"] = control.ErrNotRunning })
+		w.ctl.gone <- control.ErrClosed
+		w.settle()
+		w.tap("trouble.service.fix")
+		w.want("error.restart", "cause.noauth", "cause.noauth.service")
+	})
+}
