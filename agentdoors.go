@@ -35,11 +35,12 @@ func (a *agent) openDoors(ctx context.Context) {
 		a.atDoors(func() { a.takeBack(context.WithoutCancel(ctx), former) })
 	}
 	a.gateway, a.ledTo = st.Doors.Gateway, st.NodeID
-	ctx, a.letGo = context.WithCancel(ctx)
+	var keeping context.Context
+	keeping, a.letGo = context.WithCancel(ctx)
 	of := setupOf{node: a.host.client, status: st, service: st.Host == control.HostService, follows: a.home.Former, log: a.log}
 	a.atDoors(func() {
-		a.lend(of.lasting(of.gateway(ctx)), st.NodeID)
-		keepDoors(ctx, of)
+		a.lend(of.lasting(of.gateway(keeping)), st.NodeID)
+		keepDoors(keeping, of)
 	})
 }
 

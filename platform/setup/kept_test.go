@@ -196,6 +196,26 @@ func TestDoorsOfAnotherNode(t *testing.T) {
 	})
 }
 
+// A node that takes the place of another one has its doors from then on; one
+// that takes nobody's place does not.
+func TestDoorsFollowANode(t *testing.T) {
+	for former, want := range map[string]string{"first": "second", "": "first", "third": "first", "second": "first"} {
+		w := newWorld(t)
+		p := w.process(User)
+		if err := p.remember(remembered{Choice: Choice{Browsing: true}, Node: "first", Off: []splitdns.Name{splitdns.KDEProxy}}); err != nil {
+			t.Fatal(err)
+		}
+		p.cfg.Node = "second"
+		if err := p.Follow(former); err != nil {
+			t.Fatal(err)
+		}
+		known, err := p.recall()
+		if err != nil || known.Node != want || !known.Browsing || len(known.Off) != 1 || p.leads(known) != (want == "second") {
+			t.Errorf("after %q: %+v, %v", former, known, err)
+		}
+	}
+}
+
 func TestDoctorAsksWhoAnswers(t *testing.T) {
 	w := newWorld(t)
 	w.impostor = true
