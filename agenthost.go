@@ -16,9 +16,9 @@ import (
 	"altnet/engine/control"
 	"altnet/engine/store"
 	"altnet/platform"
-	"altnet/platform/desktop"
 	"altnet/platform/instance"
 	"altnet/platform/relocate"
+	"altnet/platform/setup"
 )
 
 // host is the agent's node: the installed service, or an engine of its own. It
@@ -251,7 +251,7 @@ const (
 
 // elevationOf is an error of starting a service as other processes understand it.
 func elevationOf(err error) error {
-	for is, code := range map[error]string{desktop.ErrRefused: codeRefused, desktop.ErrNoAuthentication: codeNoAdmin} {
+	for is, code := range map[error]string{setup.ErrDeclined: codeRefused, setup.ErrNoAdministrator: codeNoAdmin} {
 		if errors.Is(err, is) {
 			return &instance.RequestError{Code: code, Text: err.Error()}
 		}
