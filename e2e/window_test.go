@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -186,6 +188,53 @@ func TestWindowTwoUsers(t *testing.T) {
 	foreignMethods(t, bert, s)
 	foreignCommands(t, bert, s)
 	noSecrets(t, c, s)
+}
+
+// TestWindowTwoTroubles: the disk of a service is full, and the service stops,
+// while somebody's window is open who does not operate it.
+func TestWindowTwoTroubles(t *testing.T) {
+	needShots(t)
+	if !onComputer(t, "TestWindowTwoTroubles") {
+		return
+	}
+	check(t, os.MkdirAll("/var/lib/altnet/node", 0o755))
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", "/var/lib/altnet/node").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c := newComputer(t, network(t, 2)[0])
+	bert := c.account("bert", bertUID)
+	d := bert.desk()
+	asked := filepath.Join(bert.home, "asked")
+	check(t, os.WriteFile(filepath.Join(bert.home, "bin", "pkexec"), []byte("#!/bin/sh\necho \"$@\" >~/asked\necho No authentication agent found >&2\nexit 127\n"), 0o755))
+	d.begin("runs here for everybody who uses this computer")
+	folder := filepath.Join(bert.home, "films")
+	check(t, os.MkdirAll(folder, 0o700))
+	check(t, os.WriteFile(filepath.Join(folder, "index.html"), []byte("films"), 0o600))
+	writeRandom(t, filepath.Join(folder, "film.bin"), 40<<20, 3)
+	bert.own(folder)
+	d.drop(folder)
+	d.shows("films.alt is free", "2 files")
+	d.press("Publish", "The disk or AltNet's share of it is full", "whoever looks after this computer")
+	d.shot("bert-full")
+	check(t, os.Remove(filepath.Join(folder, "film.bin")))
+	d.press("Try again", "1 file")
+	d.press("Publish", "Published", "confirmed by")
+
+	check(t, c.cmd.Process.Signal(syscall.SIGTERM))
+	c.cmd.Wait()
+	d.shows("The AltNet service of this computer is not running", "Start the service")
+	d.shot("bert-stopped")
+	d.press("Start the service", "AltNet could not be started", "altnet service start")
+	d.shot("bert-refused")
+	if line, err := os.ReadFile(asked); err != nil || !strings.HasSuffix(strings.TrimSpace(string(line)), "altnet-desktop service start") {
+		t.Errorf("for an administrator's rights was asked with %q, %v", line, err)
+	}
+	d.press("Close", "The AltNet service of this computer is not running")
+	c.start("-listen", "127.0.0.1:9000")
+	d.shows("Published")
+	if text := plainly(d.read()); strings.Contains(text, "is not running") {
+		t.Errorf("the service runs again, and the window says: %s", text)
+	}
 }
 
 // TestWindowTwoModes: a person new to AltNet does the same at two windows, one
