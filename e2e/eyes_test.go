@@ -116,7 +116,7 @@ func (d *desk) press(phrase string, then ...string) {
 		if !ok {
 			return fmt.Errorf("no %q; the display says: %s", phrase, plainly(text(words)))
 		}
-		const again = 5 * time.Second
+		const again = 30 * time.Second // a slow window answers the first, and has another button there
 		if time.Since(clicked) > again {
 			d.click(x, y)
 			clicked = time.Now()

@@ -111,7 +111,7 @@ func (d *desk) browsed(ask func() error) (page string) {
 		if page = string(data); err == nil {
 			return os.Remove(file)
 		}
-		const again = 10 * time.Second
+		const again = 30 * time.Second
 		if _, err := os.Stat(filepath.Join(d.dir, "browsing")); err == nil || time.Since(asked) < again {
 			return errors.New("it is at it")
 		}
