@@ -17,6 +17,7 @@ type fakeDesktop struct {
 	plan    SetupPlan
 	result  SetupResult
 	choices []SetupChoice // Setup was called with
+	hold    chan struct{} // Setup waits for it, where it is not nil
 	checks  []Check
 	fixed   []string
 	changed chan []string // for WatchFolders
@@ -108,6 +109,9 @@ func (d *fakeDesktop) Setup(_ context.Context, choice SetupChoice, step func(Set
 	}
 	for _, c := range d.plan.Changes {
 		step(SetupStep{Change: c, Done: true})
+	}
+	if d.hold != nil {
+		<-d.hold
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -118,6 +118,22 @@ func TestFirstStartTellsWhyBrowsingFails(t *testing.T) {
 	}
 }
 
+// TestFirstStartIsNotClickedThrough: the second click of a double click on "Agree
+// and start" does not leave the page with the choice of the certificate.
+func TestFirstStartIsNotClickedThrough(t *testing.T) {
+	inWindow(t, func(f *fakeControl, d *fakeDesktop) { firstStart(f, d); d.hold = make(chan struct{}) }, func(w *opened) {
+		w.tap("welcome.begin")
+		w.want("welcome.ready", "trust.text")
+		if !w.welcome.outcome.leave.Disabled() {
+			t.Error("it can be left before anything came of it")
+		}
+		close(w.desk.hold)
+		w.settle()
+		w.tap("welcome.continue")
+		w.want("home.add")
+	})
+}
+
 func TestFirstStartTrusts(t *testing.T) {
 	inWindow(t, firstStart, func(w *opened) {
 		w.tap("welcome.begin")

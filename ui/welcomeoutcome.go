@@ -17,7 +17,8 @@ type welcomeOutcome struct {
 	state    *fyne.Container
 	browsing *fyne.Container
 	trust    *fyne.Container
-	last     string // the state that was drawn last
+	leave    *button // not before it is known what came of it: it stands where "Agree and start" stood
+	last     string  // the state that was drawn last
 }
 
 func newWelcomeOutcome(w *welcome) *welcomeOutcome {
@@ -28,7 +29,9 @@ func (o *welcomeOutcome) view() fyne.CanvasObject {
 	a := o.app
 	o.showState()
 	o.showTrust("")
-	o.welcome.setFoot(primaryButton(a.t("welcome.continue"), nil, o.welcome.finish))
+	o.leave = primaryButton(a.t("welcome.continue"), nil, o.welcome.finish)
+	o.leave.Disable()
+	o.welcome.setFoot(o.leave)
 	return pageBody(heading(a.t("welcome.ready")), o.state, o.browsing, o.trust)
 }
 
@@ -62,6 +65,7 @@ func (o *welcomeOutcome) setUp() {
 		bar.Stop()
 		a.setPrefs(func(p *Prefs) { p.Browsing = err == nil && r.Browsing })
 		o.showBrowsing(r, err)
+		o.leave.Enable()
 	})
 }
 
