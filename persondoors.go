@@ -28,7 +28,7 @@ func keepDoors(ctx context.Context, of setupOf) {
 // ends, and have a guard from the time on when there are any. dir is the node's
 // folder, flags are what the guard finds the person's by.
 func lendDoors(ctx context.Context, of setupOf, dir string, flags []string) {
-	if err := takeBackDoors(ctx, dir, of.status.NodeID, nil, of.log); err != nil {
+	if err := takeBackDoors(ctx, dir, of.status.NodeID, nil, of.log); err != nil && ctx.Err() == nil {
 		of.log.Warn("take back what a node left that was killed", "err", err)
 	}
 	su, err := newSetup(ctx, of)
