@@ -217,6 +217,11 @@ func TestWindowIsApart(t *testing.T) {
 func TestWindowOutlivesItsAgent(t *testing.T) {
 	needDesk(t)
 	d := openDesk(t)
+	t.Cleanup(func() { // who started whom is not sure any more
+		for _, pid := range append(d.processes("agent"), d.processes("window")...) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 	d.agent()
 	d.person()
 	window := d.window("^AltNet$")
