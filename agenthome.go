@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,16 +37,9 @@ func homeFile(profile string) string { return filepath.Join(agentDir(profile), "
 
 // loadHome returns what was remembered; nothing is no error.
 func loadHome(profile string) (home, error) {
-	var h home
-	text, err := os.ReadFile(homeFile(profile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return h, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &h)
-	}
+	h, err := loadJSON[home](homeFile(profile))
 	if err != nil {
-		return home{}, fmt.Errorf("read which node was here: %w", err)
+		return h, fmt.Errorf("read which node was here: %w", err)
 	}
 	return h, nil
 }

@@ -35,18 +35,27 @@ func (p prefsFile) path() string { return filepath.Join(p.profile, "desktop.json
 
 // load reads the preferences; a missing file means the defaults.
 func (p prefsFile) load() (preferences, error) {
-	var prefs preferences
-	data, err := os.ReadFile(p.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return prefs, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &prefs)
-	}
+	prefs, err := loadJSON[preferences](p.path())
 	if err != nil {
-		return preferences{}, fmt.Errorf("read the preferences: %w", err)
+		return prefs, fmt.Errorf("read the preferences: %w", err)
 	}
 	return prefs, nil
+}
+
+// loadJSON reads a file of the profile; none is the zero value, and no error.
+func loadJSON[T any](file string) (T, error) {
+	var v, none T
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &v)
+	}
+	if err != nil {
+		return none, err
+	}
+	return v, nil
 }
 
 // prefsPatience bounds the wait for a process that stopped with the lock in its
